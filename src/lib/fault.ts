@@ -11,7 +11,10 @@ export class Fault extends Error {
   /** Typed facts for cards and logs; never a secret. */
   readonly data: Record<string, unknown>
 
-  constructor(code: string, detail: { say: string; next?: string; retry?: boolean; cause?: unknown; data?: Record<string, unknown> }) {
+  constructor(
+    code: string,
+    detail: { say: string; next?: string; retry?: boolean; cause?: unknown; data?: Record<string, unknown> },
+  ) {
     super(detail.say, detail.cause === undefined ? undefined : { cause: detail.cause })
     this.name = 'Fault'
     this.code = code
@@ -48,5 +51,9 @@ export function fromDocument(document: FaultDocument): Fault {
 export function asFault(error: unknown): Fault {
   if (error instanceof Fault) return error
   const say = error instanceof Error ? error.message : String(error)
-  return new Fault('internal.unexpected', { say, next: 'look into the log, this is a defect of Rollcall', cause: error })
+  return new Fault('internal.unexpected', {
+    say,
+    next: 'look into the log, this is a defect of Rollcall',
+    cause: error,
+  })
 }

@@ -1,7 +1,7 @@
 /** How a service is put on a host; comes from the configuration and is part of what is approved. */
 export interface Recipe {
   service: string
-  /** Absolute folder on the host: <root>/<version>/ per release and <root>/current, a symbolic link. */
+  /** Folder on the host, absolute or below `~/` of the user: <root>/<version>/ per release and <root>/current, a symbolic link. */
   root: string
   /** Commands run in the release's folder as argv, never through a shell; each must return. Or a systemd unit. */
   run: { by: 'commands'; start: string[]; stop: string[] } | { by: 'systemd'; unit: string; sudo: boolean }
@@ -53,7 +53,7 @@ export type JobState =
   | { at: 'new' }
   | { at: 'starting' }
   | { at: 'running' }
-  | { at: 'done'; rc: number; /** Last words of the script about a failure: `stage: reason`. */ reason?: string }
+  | { at: 'done'; rc: number /** Last words of the script about a failure: `stage: reason`. */; reason?: string }
   | { at: 'orphaned' }
   | { at: 'lost' }
   | { at: 'cancelled' }
@@ -98,10 +98,13 @@ export interface Target {
   probe(host: string, recipe: Recipe): Promise<HostFacts>
   /** Submits (idempotent by key) and follows the job to a state other than new, starting or running. Output from byte `from` on. */
   run(host: string, job: Job, from: number, onOutput: (chunk: Output) => Promise<void>): Promise<JobState>
-  /** The state of a job and its output from an offset, without starting anything. */
-  look(host: string, job: JobKey, from: number): Promise<{ state: JobState; output: Output }>
-  /** Takes the start token or ends the running group: no later submission of this key passes. */
-  cancel(host: string, job: JobKey): Promise<JobState>
+  /**
+   * The state of a job and its output from an offset, without starting anything. `root` is the recipe's root; it may be
+   * left out only for a job that this process has run itself.
+   */
+  look(host: string, job: JobKey, from: number, root?: string): Promise<{ state: JobState; output: Output }>
+  /** Takes the start token or ends the running group: no later submission of this key passes. `root` as for `look`. */
+  cancel(host: string, job: JobKey, root?: string): Promise<JobState>
   /** Raises the host's epoch for a service: lower ones are refused from now on. Idempotent. */
   fence(host: string, recipe: Recipe, epoch: number): Promise<void>
   /** Ends the connections to these hosts; the next call connects anew. */

@@ -1,0 +1,47 @@
+import { ACTIONS } from '../src/entry/actions.ts'
+import { type Command, type CommandAnswer, type CommandContext, usageOf } from '../src/entry/command.ts'
+import { stale } from '../src/release/answer.ts'
+import { actionsNow, buttonFor } from '../src/release/button.ts'
+import { findRelease } from '../src/release/find.ts'
+import { request } from '../src/release/request.ts'
+
+const VERBS = ['approve', 'reject', 'pause', 'resume', 'promote', 'abort', 'retry', 'skip', 'rollback']
+
+export const release: Command = {
+  name: 'release',
+  summary: 'prepare a release and ask for its approval, or steer one',
+  usage: ['<service> <version> [host …]', `<${VERBS.join('|')}> <service or R-number>`],
+  action: 'status.read',
+  flags: {
+    hosts: '<a,b,…>  only these hosts',
+    'override-freeze': ' release in a freeze window; needs a second approver',
+  },
+  async run(context, { args, flags }) {
+    const [first, second, ...rest] = args
+    if (first === undefined || second === undefined) {
+      const services = context.desk.services.map((service) => service.name).join(', ')
+      return { ok: false, text: `${usageOf(release)}\nServices: ${services}` }
+    }
+    if (VERBS.includes(first)) return steer(context, first, second)
+    const named = (flags.hosts ?? '').split(',').filter((host) => host !== '')
+    const answer = await request(context.desk, context.person, {
+      service: first,
+      version: second,
+      hosts: [...named, ...rest],
+      overrideFreeze: flags['override-freeze'] !== undefined,
+      channel: context.channel,
+    })
+    return answer
+  },
+}
+
+/** The command does what the card's button would do now. */
+async function steer({ desk, person }: CommandContext, verb: string, which: string): Promise<CommandAnswer> {
+  const found = await findRelease(desk, which)
+  const action = `release.${verb}`
+  if (!actionsNow(found).includes(action))
+    return { ok: false, text: `/release ${verb} does not fit now. ${stale(found)}` }
+  const act = ACTIONS[action]
+  if (act === undefined) throw new Error(`no code for ${action}`)
+  return act(desk, buttonFor(found, action).bound, person)
+}

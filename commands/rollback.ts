@@ -1,0 +1,36 @@
+import { type Command, usageOf } from '../src/entry/command.ts'
+import { actionsNow, offerButtons } from '../src/release/button.ts'
+import { needService } from '../src/release/desk.ts'
+import { findRelease, lastDone } from '../src/release/find.ts'
+import { isOver } from '../src/release/release.ts'
+
+export const rollback: Command = {
+  name: 'rollback',
+  summary: 'take back the release that runs now, or the last one that is done',
+  usage: ['<service or R-number>'],
+  action: 'release.rollback',
+  async run({ desk }, { args: [which] }) {
+    if (which === undefined) return { ok: false, text: usageOf(rollback) }
+    if (!/^r-?\d+$/i.test(which)) needService(desk, which)
+    const newest = await findRelease(desk, which)
+    const found = isOver(newest.state) ? ((await lastDone(desk, newest.service)) ?? newest) : newest
+    if (!actionsNow(found).includes('release.rollback')) {
+      return { ok: false, text: `There is nothing to roll back: ${found.id} of ${found.service} is ${found.state.at}.` }
+    }
+    const buttons = (await offerButtons(desk.store, found)).filter((button) => button.action === 'release.rollback')
+    const versions = Object.entries(found.plan?.rollback.versions ?? {}).map(([host, version]) => [
+      host,
+      version ?? 'none',
+    ])
+    return {
+      ok: true,
+      text: `Press Roll back to take ${found.id} back.`,
+      message: {
+        title: `Roll back ${found.id}: ${found.service} ${found.candidate} → ${found.current ?? 'nothing'}?`,
+        tone: 'warn',
+        blocks: [{ type: 'table', columns: ['host', 'back to'], rows: versions.slice(0, 20) }],
+        buttons,
+      },
+    }
+  },
+}

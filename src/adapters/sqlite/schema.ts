@@ -1,0 +1,89 @@
+import { DatabaseSync } from 'node:sqlite'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Fault } from '../../lib/fault.ts'
+import { isBusy } from './faults.ts'
+
+/** Forward migrations: the one at index n brings version n to n + 1. Never edit one that was released. */
+const migrations: string[] = [
+  `CREATE TABLE documents (
+     collection TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL, document TEXT NOT NULL,
+     PRIMARY KEY (collection, id));
+   CREATE TABLE entries (
+     stream TEXT NOT NULL, seq INTEGER NOT NULL, entry TEXT NOT NULL,
+     PRIMARY KEY (stream, seq));`,
+]
+
+export const schemaVersion = migrations.length
+
+/** A field of the documents of one collection that `find` looks up by. */
+export interface Index {
+  collection: string
+  field: string
+}
+
+/** The expression that `find` and the index must share word for word, or SQLite does not use the index. */
+export function fieldExpression(field: string): string {
+  return `json_extract(document, '$.${field}')`
+}
+
+function migrate(db: DatabaseSync, file: string): void {
+  db.exec('BEGIN IMMEDIATE')
+  try {
+    db.exec('CREATE TABLE IF NOT EXISTS schema (version INTEGER NOT NULL)')
+    const row = db.prepare('SELECT version FROM schema').get()
+    const found = row === undefined ? 0 : Number(row.version)
+    if (found > schemaVersion) {
+      throw new Fault('store.newer-schema', {
+        say: `${file} was written by a newer Rollcall (schema ${found}, this one knows ${schemaVersion}).`,
+        next: 'start the newer Rollcall again, or name another folder',
+      })
+    }
+    for (const migration of migrations.slice(found)) db.exec(migration)
+    if (row === undefined) db.prepare('INSERT INTO schema (version) VALUES (?)').run(schemaVersion)
+    else if (found < schemaVersion) db.prepare('UPDATE schema SET version = ?').run(schemaVersion)
+    db.exec('COMMIT')
+  } catch (error) {
+    if (db.isTransaction) db.exec('ROLLBACK')
+    throw error
+  }
+}
+
+function prepareFile(file: string, indexes: Index[], maxBytes: number | undefined): DatabaseSync {
+  const db = new DatabaseSync(file, { timeout: 5_000 })
+  try {
+    db.exec('PRAGMA journal_mode = WAL')
+    // In WAL mode FULL syncs the log at each commit; NORMAL would lose the last commits when the machine stops.
+    db.exec('PRAGMA synchronous = FULL')
+    db.exec('PRAGMA journal_size_limit = 67108864')
+    migrate(db, file)
+    for (const { collection, field } of indexes) {
+      db.exec(
+        `CREATE INDEX IF NOT EXISTS "by ${collection} ${field}" ON documents (${fieldExpression(field)}) WHERE collection = '${collection}'`,
+      )
+    }
+    if (maxBytes !== undefined) {
+      const pageSize = Number(db.prepare('PRAGMA page_size').get()?.page_size)
+      db.exec(`PRAGMA max_page_count = ${Math.max(1, Math.floor(maxBytes / pageSize))}`)
+    }
+    return db
+  } catch (error) {
+    db.close()
+    throw error
+  }
+}
+
+/**
+ * Opens the file, creating it when it is missing, and brings its schema up to date.
+ * Two processes that open a new file at once wait for each other: SQLite does not do so for the change to WAL.
+ */
+export async function openDatabase(file: string, indexes: Index[], maxBytes?: number): Promise<DatabaseSync> {
+  const limit = performance.now() + 5_000
+  for (;;) {
+    try {
+      return prepareFile(file, indexes, maxBytes)
+    } catch (error) {
+      if (!isBusy(error) || performance.now() > limit) throw error
+      await sleep(20)
+    }
+  }
+}

@@ -1,0 +1,79 @@
+import { checkCredentials, checkRoutes, unpinnedHosts } from './check-hosts.ts'
+import { checkApprovals, speechlessPeople } from './check-people.ts'
+import { checkChecksumFiles, checkRoots, checkSelectors, hurriedWindows, unknownNeighbours } from './check-services.ts'
+import { type At, exists, type Parts } from './parts.ts'
+import type { Problem } from './problems.ts'
+import type { Env } from './schema.ts'
+
+/** What only shows when the parts are seen together, or with the machine. `problems` forbid the start, `warnings` do not. */
+export function crossCheck(parts: Parts, env: Env): { problems: Problem[]; warnings: Problem[] } {
+  return {
+    problems: [
+      ...duplicates(parts),
+      ...checkSelectors(parts),
+      ...checkRoots(parts),
+      ...checkChecksumFiles(parts),
+      ...checkRoutes(parts),
+      ...checkCredentials(parts, env),
+      ...checkApprovals(parts),
+      ...checkPrometheus(parts),
+    ],
+    warnings: [
+      ...unknownNeighbours(parts),
+      ...unpinnedHosts(parts),
+      ...hurriedWindows(parts),
+      ...speechlessPeople(parts),
+    ],
+  }
+}
+
+function duplicates({ services, hosts, bastions, people }: Parts): Problem[] {
+  const ids = 'give each its own'
+  return [
+    ...twice(services, ({ name }) => [['name', name]], ids),
+    ...twice([...hosts, ...bastions], ({ id }) => [['id', id]], ids),
+    ...twice(people, ({ id }) => [['id', id]], ids),
+    ...twice(
+      hosts,
+      ({ ip, port, bastion }) => [['port', `${ip}:${port}${bastion === undefined ? '' : ` behind ${bastion}`}`]],
+      'one of the two has a wrong ip or port, or they are one host',
+    ),
+    ...twice(
+      people,
+      ({ surfaces }) => Object.entries(surfaces).map(([surface, id]) => [`surfaces.${surface}`, id]),
+      'an id on a surface belongs to one person',
+    ),
+  ]
+}
+
+function twice<T>(items: At<T>[], keys: (value: T) => (readonly [string, string])[], remedy: string): Problem[] {
+  const first = new Map<string, string>()
+  return items.flatMap(({ at, value }) =>
+    keys(value).flatMap(([field, key]) => {
+      const seen = first.get(`${field} ${key}`)
+      if (seen !== undefined) return [{ path: `${at}.${field}`, say: `${key} is that of ${seen} already`, remedy }]
+      first.set(`${field} ${key}`, at)
+      return []
+    }),
+  )
+}
+
+function checkPrometheus({ prometheus }: Parts): Problem[] {
+  if (prometheus === undefined) return []
+  const { headers, tlsCaFile } = prometheus
+  const open = Object.keys(headers).filter((name) => /auth|cookie|token|secret|key/i.test(name))
+  const problems = open.map((name) => ({
+    path: `prometheus.headers.${name}`,
+    say: 'a secret does not belong into this file',
+    remedy: 'use bearerTokenEnv or basicAuth, which name an environment variable',
+  }))
+  if (tlsCaFile === undefined || exists(tlsCaFile)) return problems
+  return [
+    ...problems,
+    {
+      path: 'prometheus.tlsCaFile',
+      say: `no such file ${tlsCaFile}`,
+      remedy: 'put the certificate of the authority there, in PEM',
+    },
+  ]
+}

@@ -1,0 +1,3 @@
+export { type Config, loadConfig } from './load.ts'
+export { type Problem, problemLine } from './problems.ts'
+export type { Env } from './schema.ts'

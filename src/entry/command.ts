@@ -1,0 +1,112 @@
+import type { Person } from '../access/config.ts'
+import { mayDo } from '../access/policy.ts'
+import { suggestion } from '../lib/did-you-mean.ts'
+import { asFault } from '../lib/fault.ts'
+import type { Message } from '../ports/chat.ts'
+import type { Desk } from '../release/desk.ts'
+
+export interface Words {
+  /** Without the flags. */
+  args: string[]
+  /** `--hosts a,b` -> hosts: 'a,b'; `--force` -> force: ''. */
+  flags: Record<string, string>
+}
+
+export interface CommandContext {
+  desk: Desk
+  person: Person
+  channel: string
+  commands: Command[]
+}
+
+/** What the one who typed reads; a command that posts into the channel does so through its feature. */
+export interface CommandAnswer {
+  ok: boolean
+  text: string
+  message?: Message
+}
+
+export interface Command {
+  name: string
+  summary: string
+  /** One form a line, without the slash and the name. */
+  usage: string[]
+  /** The action in src/access/policy.ts that the person needs to be allowed. */
+  action: string
+  /** Flags that it knows, with what they mean. */
+  flags?: Record<string, string>
+  run(context: CommandContext, words: Words): Promise<CommandAnswer>
+}
+
+const LONGEST = 2000
+
+/**
+ * `/release user-service v1.1.0 --hosts a,b` as its words. Quotes group; typographic quotes and dashes that chat clients put in
+ * are read as the plain ones. Undefined when the text is no command.
+ */
+export function parseCommand(text: string): { name: string; words: string[] } | undefined {
+  const plain = text
+    .slice(0, LONGEST)
+    .replace(/[“”]/g, '"')
+    .replace(/[‘’]/g, "'")
+    .replace(/(^|\s)[—–](?=[a-z])/g, '$1--')
+    .trim()
+  const words = [...plain.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map((match) => match[1] ?? match[2] ?? match[3] ?? '')
+  const [first, ...rest] = words
+  if (first === undefined || !first.startsWith('/') || first.length < 2) return undefined
+  return { name: first.slice(1).toLowerCase(), words: rest }
+}
+
+/** Runs what a person typed. Always answers: unknown commands and flags with the nearest known one, faults with the next step. */
+export async function runCommand(context: CommandContext, text: string): Promise<CommandAnswer> {
+  const parsed = parseCommand(text)
+  const names = context.commands.map((command) => command.name)
+  if (parsed === undefined) return { ok: false, text: 'That is not a command. Next: type /help.' }
+  const command = context.commands.find((each) => each.name === parsed.name)
+  if (command === undefined) {
+    const shown = JSON.stringify(`/${parsed.name.slice(0, 40)}`)
+    return { ok: false, text: `There is no command ${shown}.${suggestion(parsed.name, names)} Next: type /help.` }
+  }
+  const allowed = mayDo(context.person, command.action)
+  if (!allowed.ok) return { ok: false, text: `Not permitted: ${allowed.why}. Next: ${allowed.next}.` }
+  const words = splitFlags(parsed.words, command)
+  if (typeof words === 'string') return { ok: false, text: words }
+  try {
+    return await command.run(context, words)
+  } catch (error) {
+    const fault = asFault(error)
+    context.desk.log.warn(
+      { code: fault.code, command: command.name, person: context.person.id, err: fault },
+      'command failed',
+    )
+    return { ok: false, text: fault.line }
+  }
+}
+
+function splitFlags(words: string[], command: Command): Words | string {
+  const known = Object.keys(command.flags ?? {})
+  const args: string[] = []
+  const flags: Record<string, string> = {}
+  for (let index = 0; index < words.length; index++) {
+    const word = words[index] ?? ''
+    if (!word.startsWith('--')) {
+      args.push(word)
+      continue
+    }
+    const [name = '', inline] = word.slice(2).split(/=(.*)/s, 2)
+    if (!known.includes(name)) {
+      return `/${command.name} has no flag --${name.slice(0, 40)}.${suggestion(name, known)} Next: type /help ${command.name}.`
+    }
+    const wantsValue = command.flags?.[name]?.startsWith('<') === true
+    if (inline !== undefined) flags[name] = inline
+    else if (wantsValue) flags[name] = words[++index] ?? ''
+    else flags[name] = ''
+  }
+  return { args, flags }
+}
+
+export function usageOf(command: Command): string {
+  const forms = command.usage.map((form) => `  /${command.name}${form === '' ? '' : ` ${form}`}`)
+  const flags = Object.entries(command.flags ?? {}).map(([name, meaning]) => `  --${name} ${meaning}`)
+  return [`/${command.name}: ${command.summary}`, ...forms, ...flags].join('\n')
+}

@@ -1,0 +1,97 @@
+import { userInfo } from 'node:os'
+import { createInterface } from 'node:readline'
+import { parseArgs } from 'node:util'
+import { createApp, doctor, enrollHosts, readConfig } from './app.ts'
+import { demo } from './demo/index.ts'
+import { asFault } from './lib/fault.ts'
+
+const USAGE = `rollcall: releases over SSH, approved in the channel
+
+  rollcall serve   [--config rollcall.yaml]                  run the bot; commands are read from the terminal
+  rollcall doctor  [--config rollcall.yaml]                  check everything that is configured, with a remedy per failure
+  rollcall enroll  [host …] [--yes] [--replace] [--config …] show and pin the host keys
+  rollcall demo    [--story] [--keep]                        a sandbox fleet to try it on; --story plays the main job and ends
+`
+
+const write = (text: string) => void process.stdout.write(text)
+
+/** The process: words, signals, exit code. */
+async function main(argv: string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: argv,
+    allowPositionals: true,
+    options: {
+      config: { type: 'string', default: 'rollcall.yaml' },
+      story: { type: 'boolean', default: false },
+      keep: { type: 'boolean', default: false },
+      yes: { type: 'boolean', default: false },
+      replace: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  })
+  const [verb, ...rest] = positionals
+  const signal = interruption()
+  if (values.help || verb === undefined || verb === 'help') {
+    process.stdout.write(USAGE)
+    return 0
+  }
+  switch (verb) {
+    case 'demo':
+      return demo({ story: values.story, keep: values.keep, signal })
+    case 'serve':
+      return serve(values.config, signal)
+    case 'doctor':
+      return doctor(values.config, write, process.stdout.isTTY)
+    case 'enroll':
+      return enrollHosts(values.config, rest, { yes: values.yes, replace: values.replace }, write)
+    default:
+      process.stderr.write(`There is no command ${JSON.stringify(verb)}.\n\n${USAGE}`)
+      return 2
+  }
+}
+
+/** Runs until SIGTERM or SIGINT, then drains: effects that run end, nothing new begins, flows go on at the next start. */
+async function serve(path: string, signal: AbortSignal): Promise<number> {
+  const config = readConfig(path)
+  const app = await createApp(config, { color: process.stdout.isTTY })
+  await app.start()
+  process.stdout.write(`Rollcall listens. Type /help, or Ctrl-C to end.\n`)
+  const me = app.personOf('terminal', userInfo().username)
+  const lines = createInterface({ input: process.stdin, terminal: false })
+  lines.on('line', async (line) => {
+    if (line.trim() === '') return
+    if (me === undefined) {
+      process.stdout.write(
+        `You (${userInfo().username}) are not in people. Next: add surfaces.terminal to a person in ${path}.\n`,
+      )
+      return
+    }
+    const answer = await app.command(me.id, line)
+    process.stdout.write(`${answer.text}\n${answer.message === undefined ? '' : `${app.render(answer.message)}\n`}`)
+  })
+  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+  lines.close()
+  process.stdout.write('Ending: what runs on hosts is finished first.\n')
+  await app.stop()
+  return 0
+}
+
+function interruption(): AbortSignal {
+  const controller = new AbortController()
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(name, () => {
+      // The second one means it.
+      if (controller.signal.aborted) process.exit(130)
+      controller.abort(new Error(name))
+    })
+  }
+  return controller.signal
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2))
+} catch (error) {
+  const fault = asFault(error)
+  process.stderr.write(`${fault.line}\n`)
+  process.exitCode = fault.code.startsWith('config.') ? 2 : 1
+}

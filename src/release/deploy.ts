@@ -1,0 +1,151 @@
+import { heed, hold, stopBy } from './hold.ts'
+import { jobFor, jobId, outcomeOf, readOutput, runJob } from './job.ts'
+import type { Plan } from './plan.ts'
+import type { HostProgress, Release } from './release.ts'
+import { type Course, mark, numbered, type Outcome, type Scene, tell } from './scene.ts'
+import { showCard } from './show.ts'
+
+type Batch = Plan['batches'][number]
+
+/** Puts the version on a batch's hosts, as many at once as may be away, and stops when more fail than the budget allows. */
+export async function deployBatch(scene: Scene, batch: Batch): Promise<Course> {
+  await mark(scene, `batch ${batch.id}: deploying`, (release, now) => ({
+    ...release,
+    state: { at: 'rolling out', batch: batch.id, doing: 'deploying', since: now.toISOString() },
+  }))
+  await scene.flow.phase(`batch ${batch.id} of ${scene.plan.batches.length}: deploying`)
+  let queue = batch.hosts.map((host) => ({ id: host.id, attempt: 1 }))
+  for (let wave = 1; queue.length > 0; wave++) {
+    const heard = await heed(scene, `batch ${batch.id}, before wave ${wave}`, batch.id)
+    if (heard.go !== 'on') return heard
+    // Hosts that are down already count against those that may be away.
+    const room = Math.max(1, batch.atOnce - scene.failing.size)
+    const next = queue.slice(0, room)
+    queue = queue.slice(room)
+    const outcomes = await Promise.all(next.map((host) => deployHost(scene, batch.id, host.id, host.attempt)))
+    for (const outcome of outcomes) {
+      if (outcome.at === 'healthy') scene.failing.delete(outcome.host)
+      else scene.failing.set(outcome.host, outcome)
+    }
+    const settled = await settleFailures(scene, batch.id)
+    if (settled.go === 'retry') queue = [...settled.hosts, ...queue]
+    else if (settled.go !== 'on') return settled
+  }
+  await tell(scene, `batch ${batch.id} deployed`, {
+    title: `Batch ${batch.id}: ${scene.plan.candidate} is on ${batch.hosts
+      .filter((host) => !scene.failing.has(host.id))
+      .map((host) => host.id)
+      .join(', ')}`,
+    tone: 'info',
+    blocks: [],
+  })
+  return { go: 'on' }
+}
+
+type Settled = Course | { go: 'retry'; hosts: { id: string; attempt: number }[] }
+
+/** Compares the failures so far with the budget; beyond it an automatic policy rolls back, unless only contact was lost. */
+async function settleFailures(scene: Scene, batch: number): Promise<Settled> {
+  const failing = [...scene.failing.values()]
+  const failed = failing.filter((outcome) => outcome.at === 'failed')
+  const unreachable = failing.filter((outcome) => outcome.at === 'unreachable')
+  const { policy } = scene.service
+  const over = failed.length > policy.failureBudget.failed
+  if (!over && unreachable.length <= policy.failureBudget.unreachable) return { go: 'on' }
+  const why = failing.map((outcome) => `${outcome.host}: ${outcome.why ?? outcome.at}`).join('; ')
+  if (over && policy.gate === 'automatic') return { go: 'rollback', by: 'the gate', why }
+  const order = await hold(scene, why, ['retry', 'skip', 'rollback', 'abort'], batch)
+  const stop = stopBy(order)
+  if (stop !== undefined) return stop
+  if (order.kind === 'retry') {
+    return {
+      go: 'retry',
+      hosts: failing.map((outcome) => ({
+        id: outcome.host,
+        attempt: outcome.at === 'failed' ? outcome.attempt + 1 : outcome.attempt,
+      })),
+    }
+  }
+  await mark(scene, numbered(scene, `batch ${batch}: skipped hosts`), (release) =>
+    failing.reduce((current, { host }) => withHost(current, host, { at: 'skipped' }), release),
+  )
+  scene.failing.clear()
+  return { go: 'on' }
+}
+
+async function deployHost(scene: Scene, batch: number, host: string, attempt: number): Promise<Outcome> {
+  scene.touched.add(host)
+  const first = await deployOnce(scene, batch, host, attempt)
+  // The runner vanished and the version is not there: one new key under the same rules, then people decide.
+  return first.at === 'failed' && first.why?.startsWith("the job's runner disappeared") === true && attempt === 1
+    ? deployOnce(scene, batch, host, attempt + 1)
+    : first
+}
+
+async function deployOnce(scene: Scene, batch: number, host: string, attempt: number): Promise<Outcome> {
+  const { desk, id } = scene
+  const key = { release: id, host, step: 'deploy', attempt }
+  const job = jobFor(scene, 'deploy', key, scene.plan.candidate)
+  const outcome = await scene.flow.step(
+    numbered(scene, `deploy ${host}, batch ${batch}, attempt ${attempt}, try`),
+    async () => {
+      await progress(scene, host, { at: 'deploying', attempt })
+      const result = await outcomeOf(desk, job, () => runJob(desk, job))
+      const version =
+        result.at === 'unreachable'
+          ? undefined
+          : result.at === 'healthy'
+            ? scene.plan.candidate
+            : await versionNow(scene, host)
+      await progress(scene, host, {
+        at: result.at,
+        why: result.why,
+        version,
+        ...(result.at === 'healthy' ? { deployedAt: result.when } : {}),
+      })
+      return result
+    },
+  )
+  if (outcome.at === 'healthy') scene.deployedAt.set(host, new Date(outcome.when))
+  else await tellFailure(scene, outcome, jobId(key))
+  return outcome
+}
+
+async function versionNow(scene: Scene, host: string): Promise<string | null | undefined> {
+  try {
+    const facts = await scene.desk.target.probe(
+      host,
+      jobFor(scene, 'deploy', { release: '', host, step: '', attempt: 0 }, '').recipe,
+    )
+    return facts.version ?? null
+  } catch {
+    return undefined
+  }
+}
+
+async function tellFailure(scene: Scene, outcome: Outcome, job: string): Promise<void> {
+  const output = await scene.flow.step(numbered(scene, `read the output of ${outcome.host}`), () =>
+    readOutput(scene.desk.store, job, 1500),
+  )
+  await tell(scene, numbered(scene, `${outcome.host} failed`), {
+    title: `${outcome.host}: ${outcome.why ?? outcome.at}`,
+    tone: 'bad',
+    blocks: output.trim() === '' ? [] : [{ type: 'code', text: output.trimEnd() }],
+  })
+}
+
+/** Changes one host on the release document and on the card. */
+export async function progress(
+  scene: Pick<Scene, 'desk' | 'id'>,
+  host: string,
+  change: Partial<HostProgress>,
+): Promise<void> {
+  await scene.desk.releases.update(scene.id, (release) => withHost(release, host, change))
+  await showCard(scene.desk, scene.id)
+}
+
+export function withHost(release: Release, host: string, change: Partial<HostProgress>): Release {
+  const before = release.hosts[host]
+  if (before === undefined) return release
+  return { ...release, hosts: { ...release.hosts, [host]: { ...before, ...change } } }
+}

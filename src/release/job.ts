@@ -1,0 +1,134 @@
+import { z } from 'zod'
+import { toDocument } from '../lib/fault.ts'
+import type { Json, Store } from '../ports/store.ts'
+import type { Job, JobKey, JobState, Output } from '../ports/target.ts'
+import { toRecipe } from './config.ts'
+import type { Desk } from './desk.ts'
+import type { Outcome, Scene } from './scene.ts'
+
+/** The job's row in the store: one per key, readable in file names. */
+export function jobId(key: JobKey): string {
+  return `${key.release}/${key.host}/${key.step}/${key.attempt}`
+}
+
+/** A job for a host, from what was approved. Time: download, stop, start, health and unpacking, each within its own bound. */
+export function jobFor(
+  scene: Pick<Scene, 'id' | 'service' | 'plan' | 'epoch' | 'by'>,
+  kind: Job['kind'],
+  key: JobKey,
+  version: string,
+): Job {
+  const recipe = toRecipe(scene.service)
+  return {
+    key,
+    kind,
+    version,
+    ...(kind === 'deploy' ? { artifact: scene.plan.artifact } : {}),
+    recipe,
+    epoch: scene.epoch,
+    scriptDigest: scene.plan.scriptDigest,
+    by: scene.by,
+    timeoutSeconds: 2 * recipe.commandSeconds + recipe.health.timeoutSeconds + (kind === 'deploy' ? 600 : 60),
+  }
+}
+
+/**
+ * Runs a job at most once per key: the key is durable before the host is contacted, the output goes into the stream
+ * `output/<job>` numbered by byte offset, so that a second run after a crash adds only what is missing.
+ */
+export async function runJob(desk: Desk, job: Job): Promise<JobState> {
+  const id = jobId(job.key)
+  await desk.store.insert('jobs', id, {
+    release: job.key.release,
+    host: job.key.host,
+    step: job.key.step,
+    attempt: job.key.attempt,
+    service: job.recipe.service,
+    kind: job.kind,
+    version: job.version,
+    startedAt: desk.clock().toISOString(),
+    state: { at: 'new' },
+  })
+  const stream = `output/${id}`
+  const from = await endOfOutput(desk.store, stream)
+  const state = await desk.target.run(job.key.host, job, from, async (chunk: Output) => {
+    await desk.store.append(stream, { text: desk.redact(chunk.text), bytes: chunk.bytes }, chunk.offset)
+  })
+  await saveState(desk, id, state)
+  return state
+}
+
+async function saveState(desk: Desk, id: string, state: JobState): Promise<void> {
+  const row = await desk.store.get('jobs', id)
+  if (row === undefined) return
+  const document = { ...(row.document as object), state, endedAt: desk.clock().toISOString() } as unknown as Json
+  await desk.store.put('jobs', id, document, row.version)
+}
+
+async function endOfOutput(store: Store, stream: string): Promise<number> {
+  const last = (await store.read(stream)).at(-1)
+  return last === undefined ? 0 : last.seq + (last.entry as { bytes: number }).bytes
+}
+
+/** The output of a job as one text, at most `limit` characters from its end. */
+export async function readOutput(store: Store, job: string, limit = 4000): Promise<string> {
+  const entries = await store.read(`output/${job}`)
+  return entries
+    .map(({ entry }) => (entry as { text: string }).text)
+    .join('')
+    .slice(-limit)
+}
+
+/**
+ * What a job's end means. `lost` and `orphaned` say nothing about the effect, so the host is asked: if the version is there and
+ * runs, the job did its work. Contact faults make the host `unreachable`, counted apart from failures.
+ */
+export async function outcomeOf(desk: Desk, job: Job, run: () => Promise<JobState>): Promise<Outcome> {
+  const base = { host: job.key.host, attempt: job.key.attempt }
+  const end = (at: Outcome['at'], why?: string): Outcome => ({ ...base, at, why, when: desk.clock().toISOString() })
+  try {
+    const state = await run()
+    if (state.at === 'done')
+      return state.rc === 0 ? end('healthy') : end('failed', state.reason ?? `exit code ${state.rc}`)
+    if (state.at === 'refused') return end('failed', `${state.why}: ${state.detail}`)
+    if (state.at === 'cancelled') return end('failed', 'the job was cancelled')
+    const facts = await desk.target.probe(job.key.host, job.recipe)
+    const there =
+      job.kind === 'remove' ? facts.version === undefined : facts.version === job.version && facts.state === 'running'
+    return there
+      ? end('healthy')
+      : end('failed', `the job's runner disappeared (${state.at}); ${describe(facts.version, facts.state)}`)
+  } catch (error) {
+    const fault = toDocument(error)
+    if (fault.code.startsWith('target.')) return end('unreachable', fault.say)
+    throw error
+  }
+}
+
+export function describe(version: string | undefined, state: string): string {
+  return version === undefined ? 'no release is there' : `${version} is there and ${state}`
+}
+
+const jobRowSchema = z.object({
+  release: z.string(),
+  host: z.string(),
+  kind: z.string(),
+  version: z.string(),
+  startedAt: z.string(),
+  state: z.object({ at: z.string(), rc: z.number().optional(), reason: z.string().optional() }),
+})
+
+/** The jobs that ran on a host, oldest first, with their state in words. */
+export async function jobsOf(store: Store, host: string) {
+  const rows = await store.find('jobs', { where: { host } })
+  return rows
+    .map((row) => ({ id: row.id, ...jobRowSchema.parse(row.document) }))
+    .map((job) => ({
+      ...job,
+      state:
+        job.state.at === 'done'
+          ? `done ${job.state.rc}${job.state.reason ? `: ${job.state.reason}` : ''}`
+          : job.state.at,
+    }))
+    .sort((a, b) => (a.startedAt < b.startedAt ? -1 : 1))
+}

@@ -1,0 +1,209 @@
+import { predictRisks } from '../knowledge/predict.ts'
+import { formatSeconds } from '../lib/duration.ts'
+import { toDocument } from '../lib/fault.ts'
+import type { Artifacts, FoundArtifact } from '../ports/artifacts.ts'
+import type { Flow } from '../ports/flow.ts'
+import type { HostFacts } from '../ports/target.ts'
+import { neighbours } from '../topology/topology.ts'
+import { type Service, toArtifactSource, toRecipe } from './config.ts'
+import { type Desk, type HostEntry, hostsOf, needService } from './desk.ts'
+import { frozen } from './freeze.ts'
+import type { ChosenMetric } from './gate.ts'
+import { analyseMetrics } from './metrics.ts'
+import { approvalsNeeded } from './override-freeze.ts'
+import { type Plan, planHash, planRelease } from './plan.ts'
+import type { Release, StepResult } from './release.ts'
+import { type Conflict, checkVersions, probeAll, type VersionCheck, versionCheckStep } from './version-check.ts'
+
+export interface Prepared {
+  steps: StepResult[]
+  current: string | null
+  conflicts: Conflict[]
+  notes: string[]
+  risks: Release['risks']
+  metrics: ChosenMetric[]
+  /** Undefined when a conflict forbids the release. */
+  plan?: Plan
+  planHash: string
+  approvalsNeeded: number
+}
+
+/**
+ * The four steps of the preparation, each a journaled step: VersionCheck, RiskPrediction, MetricAnalysis, ReleasePlan.
+ * Nothing on a host is changed. `round` keeps the step names apart when the facts are looked at again.
+ */
+export async function prepare(
+  flow: Flow,
+  desk: Desk,
+  release: Release,
+  round: number,
+  inProgress?: string,
+): Promise<Prepared> {
+  const tag = round === 1 ? '' : `, round ${round}`
+  const service = needService(desk, release.service)
+  const checked = await flow.step(`check versions${tag}`, () => checkNow(desk, service, release, inProgress))
+  const { check, artifact, step: versionStep, approvalsNeeded } = checked
+  const risk = await flow.step(`predict risks${tag}`, async () => riskStep(desk, service))
+  const analysis = await flow.step(`analyse metrics${tag}`, () => metricStep(desk, service, check.targets))
+  const steps = [versionStep, analysis.step, risk.step]
+  const base = {
+    current: check.current,
+    conflicts: check.conflicts,
+    risks: risk.risks,
+    metrics: analysis.metrics,
+    approvalsNeeded,
+  }
+  if (check.conflicts.length > 0 || artifact === undefined) {
+    return { ...base, steps, notes: check.warnings, planHash: '' }
+  }
+  const planned = await flow.step(`plan the release${tag}`, async () => {
+    const plan = planFor(desk, service, release.candidate, check.targets, artifact, analysis.metrics)
+    return { plan, step: planStep(plan, desk.clock()) }
+  })
+  return {
+    ...base,
+    steps: [versionStep, analysis.step, planned.step, risk.step],
+    notes: check.warnings,
+    plan: planned.plan,
+    planHash: planHash(planned.plan),
+  }
+}
+
+/** Probes, artifact and rules as they are now; used again right before the rollout. */
+export async function checkNow(
+  desk: Desk,
+  service: Service,
+  release: Release,
+  inProgress?: string,
+): Promise<{ check: VersionCheck; artifact?: FoundArtifact; step: StepResult; approvalsNeeded: number }> {
+  const now = desk.clock()
+  const [probes, artifact] = await Promise.all([
+    probeAll(desk, service, hostsOf(desk, service, release.only)),
+    findArtifact(desk.artifacts, service, release.candidate),
+  ])
+  const freeze = frozen(service.policy, now)
+  const check = checkVersions({
+    service,
+    candidate: release.candidate,
+    probes,
+    artifact,
+    inProgress,
+    frozen: freeze,
+    overrideFreeze: release.overrideFreeze,
+  })
+  return {
+    check,
+    artifact: 'code' in artifact ? undefined : artifact,
+    step: versionCheckStep(service.name, release.candidate, check, now),
+    approvalsNeeded: approvalsNeeded(service.policy, freeze !== undefined),
+  }
+}
+
+export function planFor(
+  desk: Desk,
+  service: Service,
+  candidate: string,
+  targets: { host: HostEntry; facts: HostFacts }[],
+  artifact: FoundArtifact,
+  metrics: ChosenMetric[],
+): Plan {
+  return planRelease({
+    service: service.name,
+    candidate,
+    artifact,
+    scriptDigest: desk.target.scriptDigest,
+    recipe: toRecipe(service),
+    policy: service.policy,
+    hosts: targets.map(({ host, facts }) => ({ id: host.id, ip: host.ip, region: host.region, facts })),
+    metrics,
+  })
+}
+
+async function findArtifact(artifacts: Artifacts, service: Service, version: string) {
+  try {
+    return await artifacts.find(toArtifactSource(service), version)
+  } catch (error) {
+    return toDocument(error)
+  }
+}
+
+function riskStep(desk: Desk, service: Service): { step: StepResult; risks: Release['risks'] } {
+  const predicted = predictRisks({
+    service,
+    neighbours: neighbours(desk.services, service.name),
+    entries: desk.knowledge,
+  })
+  const risks = predicted.risks.map(({ type, mitigation, source, why }) => ({ type, mitigation, source, why }))
+  const count = risks.length
+  return {
+    risks,
+    step: {
+      step_name: 'RiskPrediction',
+      status: 'success',
+      summary: `${count} risk${count === 1 ? '' : 's'} identified`,
+      details: { ...predicted.details },
+      timestamp: desk.clock().toISOString(),
+    },
+  }
+}
+
+async function metricStep(
+  desk: Desk,
+  service: Service,
+  targets: { host: HostEntry }[],
+): Promise<{ step: StepResult; metrics: ChosenMetric[] }> {
+  const now = desk.clock()
+  const timestamp = now.toISOString()
+  const empty = (summary: string): { step: StepResult; metrics: ChosenMetric[] } => ({
+    metrics: [],
+    step: {
+      step_name: 'MetricAnalysis',
+      status: 'warning',
+      summary,
+      details: { metrics: [], service: service.name },
+      timestamp,
+    },
+  })
+  if (desk.metrics === undefined) return empty('No Prometheus is configured: every gate will hold and ask')
+  try {
+    const analysis = await analyseMetrics(desk.metrics, {
+      service: service.name,
+      hosts: targets.map(({ host }) => ({ id: host.id, ip: host.ip })),
+      red: service.red,
+      limits: service.policy.thresholds,
+      now,
+    })
+    return {
+      metrics: analysis.metrics,
+      step: {
+        step_name: 'MetricAnalysis',
+        status: analysis.status,
+        summary: analysis.summary,
+        details: { ...analysis.details },
+        timestamp,
+      },
+    }
+  } catch (error) {
+    return empty(`Metrics could not be read: ${toDocument(error).say} Every gate will hold and ask`)
+  }
+}
+
+/** The step in the specification's JSON. */
+export function planStep(plan: Plan, at: Date): StepResult {
+  return {
+    step_name: 'ReleasePlan',
+    status: 'success',
+    summary: `${plan.batches.length} batch${plan.batches.length === 1 ? '' : 'es'} created with observation times`,
+    details: {
+      gray_strategy: {
+        batches: plan.batches.map((batch) => ({
+          batch_id: batch.id,
+          observation_time: formatSeconds(batch.windowSeconds * 1000),
+          hosts: batch.hosts.map((host) => ({ host_id: host.id, host_ip: host.ip })),
+        })),
+      },
+      service: plan.service,
+    },
+    timestamp: at.toISOString(),
+  }
+}

@@ -1,0 +1,160 @@
+import { z } from 'zod'
+import { Fault } from '../lib/fault.ts'
+import type { Json, Store } from '../ports/store.ts'
+import { chosenMetricSchema, verdictSchema } from './gate.ts'
+import { planSchema } from './plan.ts'
+
+/** A step of the preparation, in the JSON of the specification (docs: StepResult). */
+export const stepResultSchema = z.object({
+  step_name: z.enum(['VersionCheck', 'RiskPrediction', 'MetricAnalysis', 'ReleasePlan']),
+  status: z.enum(['success', 'failed', 'warning']),
+  summary: z.string(),
+  details: z.record(z.string(), z.unknown()),
+  timestamp: z.string(),
+})
+export type StepResult = z.infer<typeof stepResultSchema>
+
+/** What a person may do next about a release that is held. */
+export const OFFERS = ['resume', 'promote', 'retry', 'skip', 'rollback', 'abort'] as const
+export type Offer = (typeof OFFERS)[number]
+
+export const stateSchema = z.discriminatedUnion('at', [
+  z.object({ at: z.literal('preparing') }),
+  /** The facts forbid it; nothing was touched. */
+  z.object({ at: z.literal('refused'), why: z.string(), next: z.string() }),
+  z.object({ at: z.literal('awaiting approval'), until: z.string() }),
+  z.object({ at: z.literal('approved') }),
+  z.object({ at: z.literal('rejected'), by: z.string(), when: z.string() }),
+  z.object({ at: z.literal('expired'), when: z.string() }),
+  z.object({ at: z.literal('superseded'), by: z.string() }),
+  z.object({
+    at: z.literal('rolling out'),
+    batch: z.number(),
+    doing: z.enum(['deploying', 'observing']),
+    since: z.string(),
+    until: z.string().optional(),
+  }),
+  z.object({
+    at: z.literal('held'),
+    why: z.string(),
+    offers: z.array(z.enum(OFFERS)),
+    batch: z.number(),
+    since: z.string(),
+  }),
+  z.object({ at: z.literal('done'), when: z.string() }),
+  z.object({ at: z.literal('rolling back'), why: z.string(), by: z.string(), since: z.string() }),
+  z.object({ at: z.literal('rolled back'), why: z.string(), by: z.string(), when: z.string() }),
+  z.object({ at: z.literal('aborted'), why: z.string(), by: z.string(), when: z.string() }),
+])
+export type State = z.infer<typeof stateSchema>
+
+export const hostProgressSchema = z.object({
+  at: z.enum(['pending', 'deploying', 'healthy', 'failed', 'unreachable', 'skipped', 'rolling back', 'rolled back']),
+  /** The version that runs there as last seen; null when the service was never there, undefined when nobody knows. */
+  version: z.string().nullable().optional(),
+  /** What ran there before this release; the rollback target. */
+  before: z.string().nullable(),
+  why: z.string().optional(),
+  /** When the new version took over, ISO. */
+  deployedAt: z.string().optional(),
+  /** The number in the last job key. */
+  attempt: z.number(),
+})
+export type HostProgress = z.infer<typeof hostProgressSchema>
+
+export const releaseSchema = z.object({
+  id: z.string(),
+  service: z.string(),
+  candidate: z.string(),
+  current: z.string().nullable(),
+  requester: z.string(),
+  channel: z.string(),
+  createdAt: z.string(),
+  startedAt: z.string().optional(),
+  endedAt: z.string().optional(),
+  /** Host ids the request was narrowed to; empty for all. */
+  only: z.array(z.string()),
+  overrideFreeze: z.boolean(),
+  state: stateSchema,
+  /** Grows when what people may do changes; buttons are bound to it. */
+  turn: z.number(),
+  approvalsNeeded: z.number(),
+  approvals: z.array(z.object({ by: z.string(), at: z.string() })),
+  steps: z.array(stepResultSchema),
+  risks: z.array(z.object({ type: z.string(), mitigation: z.string(), source: z.string(), why: z.string() })),
+  metrics: z.array(chosenMetricSchema),
+  plan: planSchema.optional(),
+  planHash: z.string(),
+  epoch: z.number(),
+  hosts: z.record(z.string(), hostProgressSchema),
+  /** The last verdict of each batch. */
+  verdicts: z.array(z.object({ batch: z.number(), at: z.string(), verdict: verdictSchema })),
+  notes: z.array(z.string()),
+})
+export type Release = z.infer<typeof releaseSchema>
+
+/** States from which nothing moves by itself any more. */
+export function isOver(state: State): boolean {
+  return ['refused', 'rejected', 'expired', 'superseded', 'done', 'rolled back', 'aborted'].includes(state.at)
+}
+
+/** The specification's release issue: exactly `candidate, created_at, service, steps[], title`. */
+export function issueDocument(release: Release): Json {
+  return {
+    candidate: release.candidate,
+    created_at: release.createdAt,
+    service: release.service,
+    steps: release.steps as unknown as Json,
+    title: `Release Preparation - ${release.service} ${release.candidate}`,
+  }
+}
+
+const COLLECTION = 'releases'
+
+/** The releases as typed documents. `change` may run several times (compare-and-set): it must be pure. */
+export function releases(store: Store) {
+  const parse = (document: Json): Release => releaseSchema.parse(document)
+  return {
+    async get(id: string): Promise<Release | undefined> {
+      const row = await store.get(COLLECTION, id)
+      return row === undefined ? undefined : parse(row.document)
+    },
+    /** The release, or Fault `release.unknown`. */
+    async need(id: string): Promise<Release> {
+      const release = await this.get(id)
+      if (release === undefined) {
+        throw new Fault('release.unknown', {
+          say: `There is no release ${id}.`,
+          next: 'type /status to see the releases',
+        })
+      }
+      return release
+    },
+    insert(release: Release): Promise<boolean> {
+      return store.insert(COLLECTION, release.id, release as unknown as Json)
+    },
+    /** Compare-and-set until it holds. Returning undefined from `change` leaves the document as it is. */
+    async update(id: string, change: (release: Release) => Release | undefined): Promise<Release> {
+      for (;;) {
+        const row = await store.get(COLLECTION, id)
+        if (row === undefined) return this.need(id)
+        const before = parse(row.document)
+        const after = change(structuredClone(before))
+        if (after === undefined) return before
+        if ((await store.put(COLLECTION, id, after as unknown as Json, row.version)) !== undefined) return after
+      }
+    },
+    async list(where: { service?: string } = {}): Promise<Release[]> {
+      const rows = await store.find(COLLECTION, {
+        where: where.service === undefined ? {} : { service: where.service },
+      })
+      return rows.map((row) => parse(row.document)).sort((a, b) => numberOf(b.id) - numberOf(a.id))
+    },
+  }
+}
+export type Releases = ReturnType<typeof releases>
+
+/** R-142 -> 142. */
+export function numberOf(id: string): number {
+  return Number(id.replace(/^\D*/, ''))
+}

@@ -1,0 +1,102 @@
+import { z } from 'zod'
+import type { Person } from '../access/config.ts'
+import { mayDo } from '../access/policy.ts'
+import { parseVersion } from '../lib/version.ts'
+import type { Flow } from '../ports/flow.ts'
+import { type Answer, no, yes } from './answer.ts'
+import { tellFlow } from './approve.ts'
+import { type Desk, hostsOf, needService } from './desk.ts'
+import { isOver, type Release } from './release.ts'
+import { showCard } from './show.ts'
+
+export const requestSchema = z.object({
+  service: z.string(),
+  candidate: z.string(),
+  only: z.array(z.string()),
+  overrideFreeze: z.boolean(),
+  requester: z.string(),
+  channel: z.string(),
+})
+export type Request = z.infer<typeof requestSchema>
+
+/**
+ * Starts the preparation of a release. What is wrong with the words is said at once (Faults `release.unknown-service`,
+ * `release.unknown-host`, `version.malformed`); what is wrong with the facts comes on the card.
+ */
+export async function request(
+  desk: Desk,
+  person: Person,
+  wish: { service: string; version: string; hosts?: string[]; overrideFreeze?: boolean; channel?: string },
+): Promise<Answer & { release?: string }> {
+  const allowed = mayDo(person, 'release.request')
+  if (!allowed.ok) return no(allowed.why, allowed.next)
+  const service = needService(desk, wish.service)
+  const candidate = parseVersion(wish.version)
+  const hosts = wish.hosts ?? []
+  const only = hosts.length === 0 ? [] : hostsOf(desk, service, hosts).map((host) => host.id)
+  const number = await desk.store.append('release-numbers', { service: service.name, candidate, by: person.id })
+  const id = `R-${(number ?? 0) + 1}`
+  const input: Request = {
+    service: service.name,
+    candidate,
+    only,
+    overrideFreeze: wish.overrideFreeze ?? false,
+    requester: person.id,
+    channel: wish.channel ?? desk.channel,
+  }
+  await desk.flows.start('release', id, { ...input })
+  return { ...yes(`${id}: preparing ${service.name} ${candidate}.`), release: id }
+}
+
+/** The release's document and its first card; both exist before anything is looked at. */
+export async function openRelease(flow: Flow, desk: Desk, wish: Request): Promise<void> {
+  await flow.step('open', async () => {
+    const release: Release = {
+      id: flow.id,
+      ...wish,
+      current: null,
+      createdAt: desk.clock().toISOString(),
+      state: { at: 'preparing' },
+      turn: 0,
+      approvalsNeeded: 1,
+      approvals: [],
+      steps: [],
+      risks: [],
+      metrics: [],
+      planHash: '',
+      epoch: 0,
+      hosts: {},
+      verdicts: [],
+      notes: [],
+    }
+    await desk.releases.insert(release)
+    await showCard(desk, flow.id)
+  })
+}
+
+/**
+ * One release of a service at a time: takes the row `active/<service>`. A release that only waits for approval gives way and is
+ * closed as superseded. Answers with the id of the one that stands in the way, or undefined when the row is ours.
+ */
+export async function occupy(desk: Desk, service: string, id: string): Promise<string | undefined> {
+  for (;;) {
+    if (await desk.store.insert('active', service, { release: id })) return undefined
+    const row = await desk.store.get('active', service)
+    if (row === undefined) continue
+    const holder = z.object({ release: z.string() }).parse(row.document).release
+    if (holder === id) return undefined
+    const other = await desk.releases.get(holder)
+    if (other !== undefined && !isOver(other.state) && !(await supersede(desk, other, id))) return holder
+    if ((await desk.store.put('active', service, { release: id }, row.version)) !== undefined) return undefined
+  }
+}
+
+async function supersede(desk: Desk, other: Release, by: string): Promise<boolean> {
+  const after = await desk.releases.update(other.id, (current) =>
+    current.state.at === 'awaiting approval'
+      ? { ...current, state: { at: 'superseded', by }, endedAt: desk.clock().toISOString(), turn: current.turn + 1 }
+      : undefined,
+  )
+  if (after.state.at === 'superseded') await tellFlow(desk, after)
+  return isOver(after.state)
+}

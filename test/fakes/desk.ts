@@ -1,0 +1,151 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { commands } from '../../commands/index.ts'
+import type { Person } from '../../src/access/config.ts'
+import { createLedger } from '../../src/adapters/ledger/index.ts'
+import { createSqliteStore } from '../../src/adapters/sqlite/index.ts'
+import { press } from '../../src/entry/actions.ts'
+import { type CommandAnswer, runCommand } from '../../src/entry/command.ts'
+import { Fault } from '../../src/lib/fault.ts'
+import { createLog } from '../../src/lib/log.ts'
+import type { FoundArtifact } from '../../src/ports/artifacts.ts'
+import type { Metrics } from '../../src/ports/metrics.ts'
+import type { Answer } from '../../src/release/answer.ts'
+import { findButton } from '../../src/release/button.ts'
+import { createDesk, type Desk } from '../../src/release/desk.ts'
+import type { Release } from '../../src/release/release.ts'
+import { rollbackStory } from '../../src/release/rollback.ts'
+import { releaseStory } from '../../src/release/rollout.ts'
+import { createFakeChat, type FakeChat } from './chat.ts'
+import { aService } from './service.ts'
+import { createFakeTarget, type FakeTarget } from './target.ts'
+
+export interface TestDesk {
+  desk: Desk
+  target: FakeTarget
+  chat: FakeChat
+  /** Packages that exist; change the digest to publish another under the same name. */
+  packages: Map<string, FoundArtifact>
+  /** Added to the real clock. */
+  clock: { aheadMs: number }
+  type(person: string, text: string): Promise<CommandAnswer>
+  press(person: string, release: string, action: string): Promise<Answer>
+  /** Waits until the release stands there; fails after ten seconds with where it stands. */
+  reach(release: string, state: Release['state']['at']): Promise<Release>
+  close(): Promise<void>
+}
+
+const people: Person[] = [
+  { id: 'alice', roles: ['operator'], surfaces: {} },
+  { id: 'bob', roles: ['approver'], surfaces: {} },
+  { id: 'carol', roles: ['approver', 'operator'], surfaces: {} },
+  { id: 'vera', roles: ['viewer'], surfaces: {} },
+]
+
+/** The release feature on a real store and ledger, with hosts and a channel in memory. */
+export async function testDesk(
+  options: {
+    hosts?: number
+    policy?: Record<string, unknown>
+    metrics?: Metrics
+    probe?: (point: string) => void
+  } = {},
+): Promise<TestDesk> {
+  const folder = await mkdtemp(join(tmpdir(), 'rollcall-desk-'))
+  const log = createLog({ level: 'silent' })
+  const store = await createSqliteStore({ folder })
+  const flows = createLedger({ store, exclusive: true, log, probe: options.probe })
+  const hosts = Array.from({ length: options.hosts ?? 3 }, (_, i) => {
+    const region = i % 2 === 0 ? 'bj' : 'sh'
+    return { id: `${region}-${i + 1}`, ip: `10.0.0.${i + 1}`, region, labels: {} }
+  })
+  const target = createFakeTarget(hosts.map((host) => host.id))
+  const chat = createFakeChat()
+  const clock = { aheadMs: 0 }
+  const policy = {
+    batches: ['1', '100%'],
+    windows: ['40ms', '40ms'],
+    interval: '20ms',
+    warmup: '0s',
+    ...options.policy,
+  }
+  const services = [aService(policy)]
+  const packages = new Map(
+    ['v1.1.0', 'v1.2.0', 'v0.9.0'].map((version): [string, FoundArtifact] => [
+      version,
+      {
+        url: `http://a/${version}.tar.gz`,
+        algorithm: 'sha256',
+        digest: 'a'.repeat(64),
+        delivery: 'host',
+        sizeBytes: 1000,
+      },
+    ]),
+  )
+  const desk = createDesk({
+    store,
+    flows,
+    chat,
+    target,
+    metrics: options.metrics,
+    artifacts: {
+      async find(_source, version) {
+        const found = packages.get(version)
+        if (found !== undefined) return found
+        throw new Fault('artifact.missing', { say: `There is no package ${version}.`, next: 'check the version' })
+      },
+    },
+    services,
+    hosts,
+    people: structuredClone(people),
+    knowledge: [],
+    channel: '#releases',
+    redact: (text) => text,
+    clock: () => new Date(Date.now() + clock.aheadMs),
+    log,
+  })
+  flows.define('release', (flow, input) => releaseStory(flow, desk, input))
+  flows.define('rollback', (flow, input) => rollbackStory(flow, desk, input))
+  await flows.open()
+  const person = (id: string): Person => desk.people.find((each) => each.id === id) ?? fail(`no person ${id}`)
+  return {
+    desk,
+    target,
+    chat,
+    packages,
+    clock,
+    type: (who, text) => runCommand({ desk, person: person(who), channel: '#releases', commands }, text),
+    async press(who, release, action) {
+      const until = Date.now() + 5000
+      for (;;) {
+        // The card follows the document; a person presses what the card shows once it has caught up.
+        const button = chat.card(release).buttons.find((each) => each.action === action)
+        const bound = button === undefined ? undefined : await findButton(desk.store, button.id)
+        const { turn } = await desk.releases.need(release)
+        if (button !== undefined && bound?.turn === turn) return press(desk, button.id, person(who))
+        if (Date.now() > until) fail(`the card of ${release} has no ${action}`)
+        await delay(5)
+      }
+    },
+    async reach(release, state) {
+      const until = Date.now() + 10_000
+      for (;;) {
+        const found = await desk.releases.get(release)
+        if (found?.state.at === state) return found
+        if (Date.now() > until) fail(`${release} is ${JSON.stringify(found?.state)}, not ${state}`)
+        await delay(5)
+      }
+    },
+    async close() {
+      await flows.close(1000)
+      await store.close()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+function fail(why: string): never {
+  throw new Error(why)
+}

@@ -1,0 +1,320 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import { type TestDesk, testDesk } from '../fakes/desk.ts'
+
+let open: TestDesk | undefined
+afterEach(async () => {
+  await open?.close()
+  open = undefined
+})
+const start = async (options: Parameters<typeof testDesk>[0] = {}) => {
+  open = await testDesk(options)
+  return open
+}
+
+/** Requested by alice, approved by bob. */
+async function approved(t: TestDesk, version = 'v1.1.0'): Promise<void> {
+  await t.type('alice', `/release user-service ${version}`)
+  await t.reach('R-1', 'awaiting approval')
+  await t.press('bob', 'R-1', 'release.approve')
+}
+
+describe('a release', () => {
+  test('goes from request over approval and promoted batches to done, every host once', async () => {
+    const t = await start()
+    expect((await t.type('alice', '/release user-service v1.1.0')).text).toMatch(/^R-1: preparing/)
+    await t.reach('R-1', 'awaiting approval')
+    expect((await t.press('alice', 'R-1', 'release.approve')).text).toMatch(/somebody else/)
+    expect((await t.press('vera', 'R-1', 'release.approve')).text).toMatch(/needs the role approver/)
+    expect((await t.press('bob', 'R-1', 'release.approve')).ok).toBe(true)
+    // Without metrics each gate is inconclusive: held, and promoted by a person.
+    for (const batch of [1, 2]) {
+      await expect
+        .poll(async () => (await t.desk.releases.need('R-1')).state)
+        .toMatchObject({ at: 'held', batch, why: expect.stringMatching(/inconclusive/) })
+      expect((await t.press('alice', 'R-1', 'release.promote')).ok).toBe(true)
+    }
+    const done = await t.reach('R-1', 'done')
+    expect(Object.values(done.hosts).map((host) => host.version)).toEqual(['v1.1.0', 'v1.1.0', 'v1.1.0'])
+    expect([...t.target.hosts.values()].map((host) => host.effects)).toEqual([
+      ['deploy v1.1.0'],
+      ['deploy v1.1.0'],
+      ['deploy v1.1.0'],
+    ])
+    await expect.poll(() => t.chat.card('R-1').tone).toBe('good')
+  })
+
+  test('the issue has the exact JSON of the specification', async () => {
+    const t = await start()
+    await t.type('alice', '/release user-service v1.1.0')
+    const release = await t.reach('R-1', 'awaiting approval')
+    const { issueDocument } = await import('../../src/release/release.ts')
+    const issue = issueDocument(release) as { steps: { step_name: string; details: object }[] }
+    expect(Object.keys(issue).sort()).toEqual(['candidate', 'created_at', 'service', 'steps', 'title'])
+    expect(issue).toMatchObject({ title: 'Release Preparation - user-service v1.1.0', candidate: 'v1.1.0' })
+    expect(issue.steps.map((step) => step.step_name)).toEqual([
+      'VersionCheck',
+      'MetricAnalysis',
+      'ReleasePlan',
+      'RiskPrediction',
+    ])
+    expect(issue.steps[2]?.details).toEqual({
+      gray_strategy: {
+        batches: [
+          { batch_id: 1, observation_time: '0s', hosts: [{ host_id: 'bj-1', host_ip: '10.0.0.1' }] },
+          {
+            batch_id: 2,
+            observation_time: '0s',
+            hosts: [
+              { host_id: 'sh-2', host_ip: '10.0.0.2' },
+              { host_id: 'bj-3', host_ip: '10.0.0.3' },
+            ],
+          },
+        ],
+      },
+      service: 'user-service',
+    })
+  })
+
+  test('narrowed to hosts touches no other', async () => {
+    const t = await start({ policy: { batches: ['100%'], windows: ['20ms'] } })
+    await t.type('alice', '/release user-service v1.1.0 sh-2')
+    await t.reach('R-1', 'awaiting approval')
+    await t.press('bob', 'R-1', 'release.approve')
+    await t.reach('R-1', 'held')
+    await t.press('alice', 'R-1', 'release.promote')
+    await t.reach('R-1', 'done')
+    expect([...t.target.hosts].filter(([, host]) => host.effects.length > 0).map(([id]) => id)).toEqual(['sh-2'])
+  })
+
+  test('with a conflict is refused on the card, with the next step, and touches nothing', async () => {
+    const t = await start()
+    t.target.hosts.get('sh-2')!.down = true
+    await t.type('alice', '/release user-service v1.1.0')
+    const refused = await t.reach('R-1', 'refused')
+    expect(refused.state).toMatchObject({
+      why: expect.stringMatching(/sh-2 did not answer/),
+      next: expect.stringMatching(/.+/),
+    })
+    expect(refused.steps[0]).toMatchObject({ step_name: 'VersionCheck', status: 'failed' })
+    expect(t.target.calls).toEqual([])
+  })
+})
+
+describe('a failing host', () => {
+  test('in an automatic policy takes the release back: only what was touched, verified, and pending hosts stay', async () => {
+    const t = await start()
+    t.target.hosts.get('bj-1')!.next = [
+      { rc: 1, reason: 'start: exit 3', leaves: { version: 'v1.1.0', state: 'stopped' } },
+    ]
+    await approved(t)
+    const back = await t.reach('R-1', 'rolled back')
+    expect(back.state).toMatchObject({ by: 'the gate', why: 'bj-1: start: exit 3' })
+    expect(t.target.calls).toEqual(['deploy bj-1 deploy/1', 'switch bj-1 rollback/1'])
+    expect(t.target.hosts.get('bj-1')).toMatchObject({ version: 'v1.0.0', state: 'running' })
+    expect(back.hosts['sh-2']).toMatchObject({ at: 'pending', version: 'v1.0.0' })
+  })
+
+  test('in an asking policy holds; retry takes a new key and goes on', async () => {
+    const t = await start({ policy: { gate: 'ask' } })
+    t.target.hosts.get('bj-1')!.next = [{ rc: 1, reason: 'health: no answer' }]
+    await approved(t)
+    expect((await t.reach('R-1', 'held')).state).toMatchObject({
+      why: 'bj-1: health: no answer',
+      offers: ['retry', 'skip', 'rollback', 'abort'],
+    })
+    expect((await t.press('alice', 'R-1', 'release.retry')).ok).toBe(true)
+    await expect.poll(() => t.target.calls).toEqual(['deploy bj-1 deploy/1', 'deploy bj-1 deploy/2'])
+    expect(t.target.hosts.get('bj-1')?.effects).toEqual(['deploy v1.1.0'])
+  })
+
+  test('that is skipped is left out and named at the end', async () => {
+    const t = await start({ policy: { gate: 'ask', batches: ['100%'], windows: ['20ms'] } })
+    t.target.hosts.get('sh-2')!.next = [{ rc: 1, reason: 'unpack: not a tar archive' }]
+    await approved(t)
+    await t.reach('R-1', 'held')
+    expect((await t.press('alice', 'R-1', 'release.skip')).ok).toBe(true)
+    await expect
+      .poll(async () => (await t.desk.releases.need('R-1')).state)
+      .toMatchObject({ at: 'held', why: expect.stringMatching(/inconclusive/) })
+    await t.press('alice', 'R-1', 'release.promote')
+    const done = await t.reach('R-1', 'done')
+    expect(done.hosts['sh-2']).toMatchObject({ at: 'skipped', version: 'v1.0.0' })
+  })
+
+  test('that cannot be reached holds even an automatic policy; retry uses the same key, so nothing happens twice', async () => {
+    const t = await start()
+    t.target.hosts.get('bj-1')!.next = [{ at: 'unreachable', effect: true }]
+    await approved(t)
+    const unsure = (await t.reach('R-1', 'held')).hosts['bj-1']
+    expect(unsure?.at).toBe('unreachable')
+    expect(unsure?.version).toBeUndefined()
+    await t.press('alice', 'R-1', 'release.retry')
+    await expect.poll(() => t.target.calls).toEqual(['deploy bj-1 deploy/1', 'deploy bj-1 deploy/1'])
+    expect(t.target.hosts.get('bj-1')?.effects).toEqual(['deploy v1.1.0'])
+  })
+
+  test.each([true, false])(
+    'whose runner is lost is asked what it runs, and never blindly run again (effect took place: %s)',
+    async (effect) => {
+      const t = await start()
+      t.target.hosts.get('bj-1')!.next = [{ at: 'lost', effect }]
+      await approved(t)
+      await t.reach('R-1', 'held')
+      expect(t.target.calls).toEqual(
+        effect ? ['deploy bj-1 deploy/1'] : ['deploy bj-1 deploy/1', 'deploy bj-1 deploy/2'],
+      )
+      expect(t.target.hosts.get('bj-1')?.effects).toEqual(['deploy v1.1.0'])
+    },
+  )
+})
+
+describe('people steer', () => {
+  test('abort leaves every host as it is and says what runs where', async () => {
+    const t = await start()
+    await approved(t)
+    await t.reach('R-1', 'held')
+    expect((await t.press('bob', 'R-1', 'release.abort')).ok).toBe(true)
+    const aborted = await t.reach('R-1', 'aborted')
+    expect(Object.fromEntries(Object.entries(aborted.hosts).map(([id, host]) => [id, host.version]))).toEqual({
+      'bj-1': 'v1.1.0',
+      'sh-2': 'v1.0.0',
+      'bj-3': 'v1.0.0',
+    })
+  })
+
+  test('rollback from a hold raises the epoch, so that a late deploy is refused', async () => {
+    const t = await start()
+    await approved(t)
+    await t.reach('R-1', 'held')
+    const before = t.target.hosts.get('bj-1')!.epoch
+    await t.press('alice', 'R-1', 'release.rollback')
+    await t.reach('R-1', 'rolled back')
+    expect(t.target.hosts.get('bj-1')!.epoch).toBeGreaterThan(before)
+    expect(t.target.hosts.get('bj-1')!.version).toBe('v1.0.0')
+  })
+
+  test('a rollback that fails twice holds; retry finishes it', async () => {
+    const t = await start()
+    await approved(t)
+    await t.reach('R-1', 'held')
+    t.target.hosts.get('bj-1')!.next = [
+      { rc: 1, reason: 'start: exit 1' },
+      { rc: 1, reason: 'start: exit 1' },
+    ]
+    await t.press('alice', 'R-1', 'release.rollback')
+    await expect
+      .poll(async () => (await t.desk.releases.need('R-1')).state)
+      .toMatchObject({ at: 'held', offers: ['retry', 'abort'] })
+    await t.press('alice', 'R-1', 'release.retry')
+    await t.reach('R-1', 'rolled back')
+  })
+
+  test('pause between waves holds before the next host; resume goes on', async () => {
+    const t = await start({ policy: { batches: ['100%'], windows: ['20ms'] } })
+    t.target.during = async (job) => {
+      if (job.key.host === 'bj-1') await t.press('bob', 'R-1', 'release.pause')
+    }
+    await approved(t)
+    const held = await t.reach('R-1', 'held')
+    expect(held.state).toMatchObject({ why: 'paused by bob' })
+    expect(t.target.calls).toEqual(['deploy bj-1 deploy/1'])
+    await t.press('alice', 'R-1', 'release.resume')
+    await expect.poll(() => t.target.calls.length).toBe(3)
+  })
+
+  test('promote within a window ends it', async () => {
+    const t = await start({ policy: { batches: ['100%'], windows: ['1h'], interval: '1m' } })
+    await approved(t)
+    await expect.poll(async () => (await t.desk.releases.need('R-1')).state).toMatchObject({ doing: 'observing' })
+    await t.press('alice', 'R-1', 'release.promote')
+    await t.reach('R-1', 'done')
+  })
+
+  test('a done release is rolled back by /rollback and one press; the second press is told', async () => {
+    const t = await start({ policy: { batches: ['100%'], windows: ['1h'], interval: '1m' } })
+    await approved(t)
+    await expect.poll(async () => (await t.desk.releases.need('R-1')).state).toMatchObject({ doing: 'observing' })
+    await t.press('alice', 'R-1', 'release.promote')
+    await t.reach('R-1', 'done')
+    const offer = await t.type('bob', '/rollback user-service')
+    expect(offer.message?.buttons.map((button) => button.action)).toEqual(['release.rollback'])
+    expect((await t.press('bob', 'R-1', 'release.rollback')).ok).toBe(true)
+    await t.reach('R-1', 'rolled back')
+    expect([...t.target.hosts.values()].map((host) => host.version)).toEqual(['v1.0.0', 'v1.0.0', 'v1.0.0'])
+    expect((await t.type('bob', '/rollback user-service')).text).toMatch(/nothing to roll back/)
+  })
+})
+
+test('an error within the story closes the card and frees the service', async () => {
+  const t = await start()
+  t.target.during = async () => {
+    throw new TypeError('a defect')
+  }
+  await approved(t)
+  expect((await t.reach('R-1', 'aborted')).state).toMatchObject({
+    by: 'Rollcall',
+    why: expect.stringMatching(/a defect/),
+  })
+  t.target.during = undefined
+  await t.type('alice', '/release user-service v1.1.0')
+  await t.reach('R-2', 'awaiting approval')
+})
+
+describe('approval', () => {
+  test('lapses when the package under the same name is another one; the card shows the difference and asks again', async () => {
+    const t = await start()
+    await t.type('alice', '/release user-service v1.1.0')
+    const first = await t.reach('R-1', 'awaiting approval')
+    t.packages.set('v1.1.0', { ...t.packages.get('v1.1.0')!, digest: 'b'.repeat(64) })
+    await t.press('bob', 'R-1', 'release.approve')
+    await expect.poll(() => t.chat.said()).toContain('The approval lapsed: the facts have changed since')
+    await expect.poll(async () => (await t.desk.releases.need('R-1')).planHash).not.toBe(first.planHash)
+    const again = await t.reach('R-1', 'awaiting approval')
+    expect(again.approvals).toEqual([])
+    expect(t.target.calls).toEqual([])
+  })
+
+  test('lapses when the approver has lost the role meanwhile', async () => {
+    const t = await start({ policy: { approvals: 2 } })
+    await t.type('alice', '/release user-service v1.1.0')
+    await t.reach('R-1', 'awaiting approval')
+    expect((await t.press('bob', 'R-1', 'release.approve')).text).toMatch(/1 more needed/)
+    expect((await t.press('bob', 'R-1', 'release.approve')).text).toMatch(/already/)
+    t.desk.people.find((person) => person.id === 'bob')!.roles = ['viewer']
+    await t.press('carol', 'R-1', 'release.approve')
+    await expect.poll(() => t.chat.said()).toContain('The approval lapsed: the facts have changed since')
+    expect(t.target.calls).toEqual([])
+  })
+
+  test('expires visibly, and a press after that is answered', async () => {
+    const t = await start({ policy: { approvalExpires: '60ms' } })
+    await t.type('alice', '/release user-service v1.1.0')
+    await t.reach('R-1', 'expired')
+    await expect.poll(() => t.chat.card('R-1').buttons).toEqual([])
+    expect((await t.type('bob', '/release approve R-1')).text).toMatch(/expired/)
+  })
+
+  test('reject ends it; the requester may take the request back', async () => {
+    const t = await start()
+    await t.type('alice', '/release user-service v1.1.0')
+    await t.reach('R-1', 'awaiting approval')
+    expect((await t.press('vera', 'R-1', 'release.reject')).ok).toBe(false)
+    expect((await t.press('alice', 'R-1', 'release.reject')).ok).toBe(true)
+    expect((await t.reach('R-1', 'rejected')).state).toMatchObject({ by: 'alice' })
+  })
+
+  test('a later request supersedes one that waits, and is refused by one that rolls out', async () => {
+    const t = await start()
+    await t.type('alice', '/release user-service v1.1.0')
+    await t.reach('R-1', 'awaiting approval')
+    await t.type('carol', '/release user-service v1.2.0')
+    await t.reach('R-1', 'superseded')
+    await t.reach('R-2', 'awaiting approval')
+    await t.press('bob', 'R-2', 'release.approve')
+    await t.reach('R-2', 'held')
+    await t.type('alice', '/release user-service v1.1.0')
+    expect((await t.reach('R-3', 'refused')).state).toMatchObject({
+      why: expect.stringMatching(/R-2 of user-service is in progress/),
+    })
+  })
+})
