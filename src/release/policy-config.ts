@@ -168,9 +168,9 @@ export function defaultWindows(profile: keyof typeof profileWindows, batches: nu
   return Array.from({ length: batches }, (_, i) => parseDuration(windows[i] ?? windows[3]) ?? 0)
 }
 
-/** Hosts out of `total` that a size such as `1` or `10%` stands for: percentages are rounded down, 1 at least, `total` at most. */
+/** Hosts out of `total` that a size such as `1` or `10%` stands for: percentages are rounded to the nearest, 1 at least, `total` at most. */
 export function sizeOf(size: string, total: number): number {
-  const count = size.endsWith('%') ? Math.floor((total * Number(size.slice(0, -1))) / 100) : Number(size)
+  const count = size.endsWith('%') ? Math.round((total * Number(size.slice(0, -1))) / 100) : Number(size)
   return Math.min(total, Math.max(1, count))
 }
 

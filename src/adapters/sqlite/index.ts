@@ -19,6 +19,8 @@ export interface SqliteOptions {
   indexes?: Index[]
   /** Bytes that the database may grow to, its log apart; beyond it writes fail and reads go on. No limit by default. */
   maxBytes?: number
+  /** Milliseconds that a commit waits for one of another process; the event loop waits with it. Default 5,000. */
+  busyMs?: number
 }
 
 function encode(document: Json): string {
@@ -50,7 +52,7 @@ export async function createSqliteStore(options: SqliteOptions): Promise<Store> 
   }
   const db = await opening(file, async () => {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
-    return openDatabase(file, indexes, options.maxBytes)
+    return openDatabase(file, { indexes, maxBytes: options.maxBytes, busyMs: options.busyMs ?? 5_000 })
   })
   const writes = createWrites(db)
 

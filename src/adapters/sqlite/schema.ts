@@ -48,8 +48,14 @@ function migrate(db: DatabaseSync, file: string): void {
   }
 }
 
-function prepareFile(file: string, indexes: Index[], maxBytes: number | undefined): DatabaseSync {
-  const db = new DatabaseSync(file, { timeout: 5_000 })
+export interface OpenOptions {
+  indexes: Index[]
+  maxBytes?: number
+  busyMs: number
+}
+
+function prepareFile(file: string, { indexes, maxBytes, busyMs }: OpenOptions): DatabaseSync {
+  const db = new DatabaseSync(file, { timeout: busyMs })
   try {
     db.exec('PRAGMA journal_mode = WAL')
     // In WAL mode FULL syncs the log at each commit; NORMAL would lose the last commits when the machine stops.
@@ -58,7 +64,7 @@ function prepareFile(file: string, indexes: Index[], maxBytes: number | undefine
     migrate(db, file)
     for (const { collection, field } of indexes) {
       db.exec(
-        `CREATE INDEX IF NOT EXISTS "by ${collection} ${field}" ON documents (${fieldExpression(field)}) WHERE collection = '${collection}'`,
+        `CREATE INDEX IF NOT EXISTS "by ${collection} ${field}" ON documents (${fieldExpression(field)}, id) WHERE collection = '${collection}'`,
       )
     }
     if (maxBytes !== undefined) {
@@ -76,11 +82,11 @@ function prepareFile(file: string, indexes: Index[], maxBytes: number | undefine
  * Opens the file, creating it when it is missing, and brings its schema up to date.
  * Two processes that open a new file at once wait for each other: SQLite does not do so for the change to WAL.
  */
-export async function openDatabase(file: string, indexes: Index[], maxBytes?: number): Promise<DatabaseSync> {
-  const limit = performance.now() + 5_000
+export async function openDatabase(file: string, options: OpenOptions): Promise<DatabaseSync> {
+  const limit = performance.now() + options.busyMs
   for (;;) {
     try {
-      return prepareFile(file, indexes, maxBytes)
+      return prepareFile(file, options)
     } catch (error) {
       if (!isBusy(error) || performance.now() > limit) throw error
       await sleep(20)

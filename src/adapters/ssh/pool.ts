@@ -171,7 +171,14 @@ export function createPool(
         }
       })
     },
-    leave: (ids) => drop(ids),
+    async leave(ids) {
+      for (const id of ids) {
+        const line = lines.get(id)
+        lines.delete(id)
+        // Somebody else may be asking the host something just now: the line then ends with its last user.
+        if (line !== undefined && line.users === 0) await end(line)
+      }
+    },
     async close() {
       closed = true
       await drop([...lines.keys()].filter((name) => !name.startsWith('bastion ')))

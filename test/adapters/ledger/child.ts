@@ -38,7 +38,9 @@ const flows = createLedger({
   probe: (point) => {
     if (options.points) note({ point })
     const at = options.signalAt
-    if (at?.point === point && ++hits === at.nth) process.kill(process.pid, at.signal)
+    if (at?.point !== point || ++hits !== at.nth) return
+    note({ signal: at.signal })
+    process.kill(process.pid, at.signal)
   },
 })
 

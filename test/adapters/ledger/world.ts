@@ -16,6 +16,7 @@ interface Line {
   flow?: string
   opened?: boolean
   closed?: boolean
+  signal?: string
   result?: { input: { id: string }; token: number; deployed: string[]; mail: string[]; nothing: boolean }
 }
 
