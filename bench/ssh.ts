@@ -225,7 +225,12 @@ function capture(command: string, args: string[], options: { cwd?: string; env?:
 }
 
 async function runOurs(task: string): Promise<Figures> {
-  const { stdout } = await capture(process.execPath, [...(process.env.BENCH_PROF ? ['--cpu-prof', '--cpu-prof-dir=/tmp/prof'] : []), import.meta.filename, '--child', task])
+  const { stdout } = await capture(process.execPath, [
+    ...(process.env.BENCH_PROF ? ['--cpu-prof', '--cpu-prof-dir=/tmp/prof'] : []),
+    import.meta.filename,
+    '--child',
+    task,
+  ])
   return JSON.parse(stdout) as Figures
 }
 

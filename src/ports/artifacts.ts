@@ -3,7 +3,7 @@ export interface ArtifactSource {
   url: string
   checksum:
     | { by: 'url'; url: string; algorithm: 'sha256' | 'md5' }
-    /** A file in the format of sha256sum: one `<hex>  <name>` a line; the artifact's file name is looked up. */
+    /** A file (a path on the bot's machine, or an URL) in the format of sha256sum: one `<hex>  <name>` a line; the artifact's file name is looked up. */
     | { by: 'file'; path: string; algorithm: 'sha256' | 'md5' }
   delivery: 'host' | 'upload'
 }

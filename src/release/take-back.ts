@@ -123,7 +123,7 @@ async function finish(scene: Scene, by: string, why: string): Promise<void> {
   }))
   await scene.flow.phase('rolled back')
   await tell(scene, 'rolled back', {
-    title: `Rolled back: every host runs what it ran before, verified by probe`,
+    title: 'Rolled back: every host that was changed runs what it ran before, verified by probe',
     tone: 'good',
     blocks: [
       {

@@ -40,8 +40,8 @@ function fill(template: string, version: string): string {
 
 async function checksum(source: ArtifactSource, version: string, url: string, timeoutSeconds: number): Promise<string> {
   const { checksum: by } = source
-  const where = by.by === 'url' ? fill(by.url, version) : by.path
-  const text = by.by === 'url' ? await fetchText(where, timeoutSeconds) : await readText(where)
+  const where = by.by === 'url' ? fill(by.url, version) : by.path.replaceAll('{version}', version)
+  const text = /^https?:/.test(where) ? await fetchText(where, timeoutSeconds) : await readText(where)
   const name = basename(new URL(url).pathname)
   const digest = digestIn(text, decodeURIComponent(name), by.algorithm === 'sha256' ? 64 : 32, by.by === 'url')
   if (digest !== undefined) return digest

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
-import { mkdtemp, rename, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -12,24 +12,28 @@ import type { SshOptions } from './config.ts'
 /** Artifacts that the bot fetches to send them on: each digest once, in a folder of its own. */
 export interface Artifacts {
   /**
-   * Path of the verified file. Throws `target.artifact`: with `retry` when the server could not be asked, without when
+   * The verified artifact: small ones as bytes that all uploads share, others as the path of a file. Throws `target.artifact`: with `retry` when the server could not be asked, without when
    * the answer will not change (404, another digest, too large).
    */
-  get(artifact: Artifact): Promise<string>
+  get(artifact: Artifact): Promise<Buffer | string>
   close(): Promise<void>
 }
 
 export function createArtifacts(options: SshOptions): Artifacts {
-  const files = new Map<string, Promise<string>>()
+  const files = new Map<string, Promise<Buffer | string>>()
+  let inMemory = 0
   let folder: Promise<string> | undefined
   const closing = new AbortController()
 
-  async function download(artifact: Artifact, name: string): Promise<string> {
+  async function download(artifact: Artifact, name: string): Promise<Buffer | string> {
     folder ??= mkdtemp(join(tmpdir(), 'rollcall-artifacts-'))
     const path = join(await folder, name.replace(':', '-'))
     await fetchTo(artifact, `${path}.part`, options, closing.signal)
     await rename(`${path}.part`, path)
-    return path
+    const { size } = await stat(path)
+    if (inMemory + size > memoryBytes) return path
+    inMemory += size
+    return readFile(path)
   }
 
   return {
@@ -50,6 +54,9 @@ export function createArtifacts(options: SshOptions): Artifacts {
     },
   }
 }
+
+/** What is kept in memory of all artifacts together; the rest is read from disk for each upload. */
+const memoryBytes = 16 * 1024 * 1024
 
 const cap = (options: SshOptions) => options.maxArtifactMb * 1024 * 1024
 

@@ -1,8 +1,9 @@
 import { on, once } from 'node:events'
 import { createReadStream } from 'node:fs'
+import { setImmediate } from 'node:timers/promises'
 import type { Client, ClientChannel } from 'ssh2'
 import type { SshOptions } from './config.ts'
-import { type Endpoint, protocolFault, timedOut, unreachable } from './connect.ts'
+import { type Endpoint, protocolFault, socketOf, timedOut, unreachable } from './connect.ts'
 import { createFrameReader, type Frame, NotTheProtocol, printable } from './frames.ts'
 import { bootstrap, newNonce, program } from './protocol.ts'
 
@@ -12,8 +13,11 @@ export interface Call {
    * `silenceSeconds` without a sign, `target.protocol` when something else than the agent talks.
    */
   frames: AsyncGenerator<Frame>
-  /** Sends a file as the rest of stdin, with back-pressure, and ends it. Returns early when the call is over or `stop` was called. */
-  send(path: string): Promise<void>
+  /**
+   * Sends bytes, or the file at a path, as the rest of stdin, with back-pressure, and ends it. Returns early when the
+   * call is over or `stop` was called.
+   */
+  send(what: Buffer | string): Promise<void>
   /** The bot itself is busy for this call: its silence is not the host's. */
   touch(): void
   /** No more input. */
@@ -94,12 +98,20 @@ export async function startCall(
 
   return {
     frames: frames(),
-    async send(path) {
+    async send(what) {
       const signal = AbortSignal.any([over.signal, still.signal])
+      const socket = socketOf(client)
       try {
-        for await (const chunk of createReadStream(path, { highWaterMark: 262_144, signal })) {
-          const room = channel.write(chunk)
+        const source =
+          typeof what === 'string' ? createReadStream(what, { highWaterMark: slice, signal }) : slices(what)
+        for await (const bytes of source) {
+          // The packets of a slice leave in one system call; between slices the event loop has its turn.
+          socket?.cork()
+          const room = channel.write(bytes)
+          socket?.uncork()
           touch()
+          if (socket?.writableNeedDrain) await once(socket, 'drain', { signal })
+          else if (room) await setImmediate(undefined, { signal })
           if (!room) await once(channel, 'drain', { signal })
         }
       } catch (error) {
@@ -114,6 +126,12 @@ export async function startCall(
     },
     close,
   }
+}
+
+const slice = 131_072
+
+function* slices(bytes: Buffer): Generator<Buffer> {
+  for (let at = 0; at < bytes.length; at += slice) yield bytes.subarray(at, at + slice)
 }
 
 function openChannel(client: Client, at: Endpoint, options: SshOptions): Promise<ClientChannel> {

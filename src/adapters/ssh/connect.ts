@@ -125,6 +125,11 @@ const words: Record<string, string> = {
 const tcpWords = (error: NodeJS.ErrnoException) =>
   words[error.code ?? ''] ?? `cannot be reached (${error.code ?? 'error'})`
 
+const sockets = new WeakMap<Client, Duplex>()
+
+/** The stream under a connection; its back-pressure is the one that ssh2 does not heed. */
+export const socketOf = (client: Client): Duplex | undefined => sockets.get(client)
+
 export interface Handshake {
   /** The signature algorithms for host keys to offer, best first. */
   offer: readonly string[]
@@ -140,6 +145,7 @@ export interface Handshake {
 export function shake(at: Endpoint, sock: Duplex, options: SshOptions, hand: Handshake): Promise<Client | undefined> {
   return new Promise((resolve, reject) => {
     const client = new ssh2.Client()
+    sockets.set(client, sock)
     let denied = false
     let settled = false
     const settle = (act: () => void) => {

@@ -479,7 +479,7 @@ describe('the ledger', () => {
         async () => expect((await store.get('workers', first))?.document).toMatchObject({ state: 'dead' }),
         soon,
       )
-      store.before = () => {}
+      mute.on = false
       await vi.waitFor(
         async () => expect((await store.get('workers', first))?.document).toMatchObject({ state: 'live' }),
         soon,

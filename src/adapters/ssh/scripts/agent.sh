@@ -123,12 +123,7 @@ nap() { sleep 0.2 2>/dev/null || sleep 1; }
 
 # Streams the log from $off until the job has ended. The state is taken before the size: "done" implies a whole log.
 follow() {
-  ticker= polls=0 beats=0
-  if [ -n "$runner" ]; then
-    trap : USR1
-    (while sleep 1; do kill -s USR1 "$$" || exit 0; done) </dev/null >/dev/null 2>&1 &
-    ticker=$!
-  fi
+  polls=0 beats=0
   while :; do
     state
     pump
@@ -136,6 +131,7 @@ follow() {
     beats=$((beats + 1))
     if [ -n "$runner" ]; then
       [ $((beats % 5)) -eq 0 ] && say beat
+      # The job's watch wakes us once a second, and the end of the runner at once.
       wait "$runner"
       kill -s 0 "$runner" 2>/dev/null || runner=
     else
@@ -147,7 +143,6 @@ follow() {
       nap
     fi
   done
-  [ -n "$ticker" ] && kill "$ticker" 2>/dev/null
   [ "$polls" -gt 15 ] || tell
 }
 
@@ -168,7 +163,10 @@ receive() {
   } 2>/dev/null || deny upload "cannot write to $dir, is the disk full?"
   set -- script
   if [ -n "$digest" ]; then
-    err=$({ exec cat >"$tmp/upload"; } 2>&1) || deny upload "the upload cannot be written: $err"
+    # dd counts as it copies: "N bytes ... copied".
+    err=$(exec dd bs=131072 of="$tmp/upload" 2>&1) || deny upload "the upload cannot be written: $err"
+    err=${err%% bytes*}
+    printf '%s\n' "${err##*"$NL"}" >"$tmp/bytes"
     [ "$algorithm" = sha256 ] && set -- script upload
   fi
   sums=$(cd "$tmp" && sha256sum "$@" 2>&1) || deny upload "$sums"
@@ -200,7 +198,9 @@ submit() {
       fi
       receive
     fi
-    setsid sh "$job/agent" - runner "$nonce" "$root" "$key" "${lc-}" </dev/null >/dev/null 2>&1 &
+    trap : USR1
+    since "$$"
+    setsid sh "$job/agent" - runner "$nonce" "$root" "$key" "${lc-}" "$$" "$began" </dev/null >/dev/null 2>&1 &
     runner=$!
   else
     say skip
@@ -276,12 +276,13 @@ watch() {
       fi
     fi
     measure
+    alive "$waiting" "$waits_since" "$boot" && kill -s USR1 "$waiting"
   done
 }
 
 # The runner: detached, it owns the job from the token to the rc.
 run_job() {
-  key=$1 lc=$2
+  key=$1 lc=$2 waiting=$3 waits_since=$4
   job=$dir/jobs/$key
   mkdir "$job/start" 2>/dev/null || exit 0
   since "$$"

@@ -146,7 +146,6 @@ END {
 
 unpack() {
   stage unpack "$version"
-  mkdir "$work/tree" || fail "cannot write to $dir"
   rc=0
   gzip -dc <"$job/upload" >"$work/tar" 2>"$work/err" || rc=$?
   if [ "$rc" -ne 0 ]; then
@@ -193,11 +192,11 @@ install() {
   stage unpack
   [ -n "$have" ] && fail "$version lies here with another content ($have, approved was $algorithm:$digest)"
   [ -e "$release" ] && fail "$release is there and was not put there by a whole deploy"
-  mkdir "$work" || fail "cannot write to $dir"
+  mkdir "$work" "$work/tree" || fail "cannot write to $dir"
   [ "$delivery" = host ] && download
   [ -f "$job/upload" ] || fail "the artifact was not sent"
   # Beside the artifact lie for a while its expanded archive and the unpacked tree.
-  [ "$bytes" -gt 0 ] || bytes=$(wc -c <"$job/upload")
+  if [ "$bytes" -eq 0 ]; then { read -r bytes <"$job/bytes"; } 2>/dev/null || bytes=$(wc -c <"$job/upload"); fi
   stage disk
   room $((bytes * 3))
   unpack
@@ -342,7 +341,9 @@ prune() {
 
 old=
 if [ -L "$root/current" ]; then
-  old=$(readlink "$root/current")
+  # cd and PWD cost no process; a link that dangles needs one.
+  if cd -P "$root/current" 2>/dev/null; then old=$PWD; else old=$(readlink "$root/current"); fi
+  cd "$job" || exit 1
   old=${old##*/}
 fi
 case $old in *[!A-Za-z0-9._+-]*) printf '?\n' >"$job/from" ;; *) printf '%s\n' "$old" >"$job/from" ;; esac
