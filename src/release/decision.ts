@@ -2,7 +2,7 @@ import type { Flow } from '../ports/flow.ts'
 import { toRecipe } from './config.ts'
 import { type Desk, needService } from './desk.ts'
 import { mayApprove } from './override-freeze.ts'
-import { digestOf, type Plan, planDifference, planHash } from './plan.ts'
+import { type Plan, planDifference, planHash, rulesSchema } from './plan.ts'
 import { checkNow, type Prepared, prepare } from './prepare.ts'
 import type { Release } from './release.ts'
 import { occupy } from './request.ts'
@@ -191,7 +191,8 @@ async function whyLapsed(desk: Desk, release: Release, plan: Plan): Promise<stri
       delivery: artifact.delivery,
     },
     scriptDigest: desk.target.scriptDigest,
-    recipeDigest: digestOf(toRecipe(service)),
+    recipe: toRecipe(service),
+    rules: rulesSchema.parse(service.policy),
     rollback: { ...plan.rollback, versions },
   }
   return planHash(fresh) === release.planHash ? lines : [...lines, ...planDifference(plan, fresh)]

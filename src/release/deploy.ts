@@ -49,11 +49,11 @@ async function settleFailures(scene: Scene, batch: number): Promise<Settled> {
   const failing = [...scene.failing.values()]
   const failed = failing.filter((outcome) => outcome.at === 'failed')
   const unreachable = failing.filter((outcome) => outcome.at === 'unreachable')
-  const { policy } = scene.service
-  const over = failed.length > policy.failureBudget.failed
-  if (!over && unreachable.length <= policy.failureBudget.unreachable) return { go: 'on' }
+  const { rules } = scene.plan
+  const over = failed.length > rules.failureBudget.failed
+  if (!over && unreachable.length <= rules.failureBudget.unreachable) return { go: 'on' }
   const why = failing.map((outcome) => `${outcome.host}: ${outcome.why ?? outcome.at}`).join('; ')
-  if (over && policy.gate === 'automatic') return { go: 'rollback', by: 'the gate', why }
+  if (over && rules.gate === 'automatic') return { go: 'rollback', by: 'the gate', why }
   const order = await hold(scene, why, ['retry', 'skip', 'rollback', 'abort'], batch)
   const stop = stopBy(order)
   if (stop !== undefined) return stop

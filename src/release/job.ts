@@ -2,7 +2,6 @@ import { z } from 'zod'
 import { toDocument } from '../lib/fault.ts'
 import type { Json, Store } from '../ports/store.ts'
 import type { Job, JobKey, JobState, Output } from '../ports/target.ts'
-import { toRecipe } from './config.ts'
 import type { Desk } from './desk.ts'
 import type { Outcome, Scene } from './scene.ts'
 
@@ -13,12 +12,12 @@ export function jobId(key: JobKey): string {
 
 /** A job for a host, from what was approved. Time: download, stop, start, health and unpacking, each within its own bound. */
 export function jobFor(
-  scene: Pick<Scene, 'id' | 'service' | 'plan' | 'epoch' | 'by'>,
+  scene: Pick<Scene, 'desk' | 'plan' | 'epoch' | 'by'>,
   kind: Job['kind'],
   key: JobKey,
   version: string,
 ): Job {
-  const recipe = toRecipe(scene.service)
+  const { recipe } = scene.plan
   return {
     key,
     kind,
@@ -26,7 +25,8 @@ export function jobFor(
     ...(kind === 'deploy' ? { artifact: scene.plan.artifact } : {}),
     recipe,
     epoch: scene.epoch,
-    scriptDigest: scene.plan.scriptDigest,
+    // A deploy runs the approved script or none. The way back must stay open even when the bot was renewed meanwhile.
+    scriptDigest: kind === 'deploy' ? scene.plan.scriptDigest : scene.desk.target.scriptDigest,
     by: scene.by,
     timeoutSeconds: 2 * recipe.commandSeconds + recipe.health.timeoutSeconds + (kind === 'deploy' ? 600 : 60),
   }

@@ -38,12 +38,12 @@ export async function lookAtMetrics(
 }
 
 function gatePolicyOf(scene: Scene, looks: number) {
-  const { policy } = scene.service
+  const { rules } = scene.plan
   return gatePolicySchema.parse({
     looks,
-    minRequests: policy.minRequests,
-    warmupSeconds: policy.warmup / 1000,
-    freshSeconds: policy.freshSeconds,
+    minRequests: rules.minRequests,
+    warmupSeconds: rules.warmup / 1000,
+    freshSeconds: rules.freshSeconds,
   })
 }
 
@@ -66,9 +66,8 @@ async function observe(
     hosts: observedHosts(scene, release),
     before,
     after,
-    warmupSeconds: scene.service.policy.warmup / 1000,
-    rateWindowSeconds:
-      scene.service.policy.rateWindow === undefined ? undefined : scene.service.policy.rateWindow / 1000,
+    warmupSeconds: scene.plan.rules.warmup / 1000,
+    rateWindowSeconds: scene.plan.rules.rateWindow === undefined ? undefined : scene.plan.rules.rateWindow / 1000,
   })
 }
 

@@ -47,7 +47,7 @@ export async function observeBatch(scene: Scene, batch: Batch): Promise<Course> 
       blocks: verdictBlocks(verdict),
     })
     if (verdict.at === 'pass') return { go: 'on' }
-    if (verdict.at === 'fail' && scene.service.policy.gate === 'automatic') {
+    if (verdict.at === 'fail' && scene.plan.rules.gate === 'automatic') {
       return { go: 'rollback', by: 'the gate', why: verdict.why }
     }
     const offers =
@@ -66,7 +66,7 @@ export async function observeBatch(scene: Scene, batch: Batch): Promise<Course> 
  * inconclusive or an error stands; a first fail at the very end is looked at again until it is confirmed or gone.
  */
 async function observeWindow(scene: Scene, batch: Batch): Promise<Seen> {
-  const { policy } = scene.service
+  const { rules } = scene.plan
   const name = numbered(scene, `window of batch ${batch.id}, round`)
   const started = await scene.flow.now(name)
   const ends = new Date(started.getTime() + batch.windowSeconds * 1000)
@@ -84,18 +84,18 @@ async function observeWindow(scene: Scene, batch: Batch): Promise<Seen> {
     `batch ${batch.id} of ${scene.plan.batches.length}: observing for ${formatDuration(batch.windowSeconds * 1000)}`,
   )
   // Each look may condemn: the gate shares its chance of a false alarm out among them.
-  const looks = Math.max(1, Math.ceil((batch.windowSeconds * 1000) / policy.interval))
+  const looks = Math.max(1, Math.ceil((batch.windowSeconds * 1000) / rules.interval))
   let failures = 0
   let due = started.getTime()
   for (let look = 1; ; look++) {
-    due = due < ends.getTime() ? Math.min(due + policy.interval, ends.getTime()) : due + policy.interval
+    due = due < ends.getTime() ? Math.min(due + rules.interval, ends.getTime()) : due + rules.interval
     const stop = await waitUntil(scene, `${name}, look ${look}`, new Date(due), batch.id)
     if (stop !== undefined) return stop
     const verdict = await scene.flow.step(`${name}, judge ${look}`, () =>
       lookAtMetrics(scene, batch, started, { name, looks }),
     )
     failures = verdict.at === 'fail' ? failures + 1 : 0
-    if (failures >= policy.failureLimit) return { at: 'verdict', verdict }
+    if (failures >= rules.failureLimit) return { at: 'verdict', verdict }
     if (due >= ends.getTime() && verdict.at !== 'fail') return { at: 'verdict', verdict }
   }
 }

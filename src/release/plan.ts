@@ -4,6 +4,36 @@ import type { HostFacts, Recipe } from '../ports/target.ts'
 import type { ChosenMetric } from './gate.ts'
 import { sizeOf } from './policy-config.ts'
 
+const recipeSchema = z.object({
+  service: z.string(),
+  root: z.string(),
+  run: z.discriminatedUnion('by', [
+    z.object({ by: z.literal('commands'), start: z.array(z.string()), stop: z.array(z.string()) }),
+    z.object({ by: z.literal('systemd'), unit: z.string(), sudo: z.boolean() }),
+  ]),
+  health: z.object({
+    url: z.string().optional(),
+    command: z.array(z.string()).optional(),
+    timeoutSeconds: z.number(),
+    passes: z.number(),
+  }),
+  commandSeconds: z.number(),
+  keep: z.number(),
+})
+
+/** The part of the policy that decides during the rollout; times in milliseconds, freshSeconds in seconds. */
+export const rulesSchema = z.object({
+  gate: z.enum(['automatic', 'ask']),
+  failureBudget: z.object({ failed: z.number(), unreachable: z.number() }),
+  failureLimit: z.number(),
+  interval: z.number(),
+  minRequests: z.number(),
+  warmup: z.number(),
+  freshSeconds: z.number(),
+  rateWindow: z.number().optional(),
+})
+export type Rules = z.infer<typeof rulesSchema>
+
 export const planSchema = z.object({
   service: z.string(),
   candidate: z.string(),
@@ -14,8 +44,10 @@ export const planSchema = z.object({
     delivery: z.enum(['host', 'upload']),
   }),
   scriptDigest: z.string(),
-  /** sha256 over the recipe: commands and paths are approved with the plan. */
-  recipeDigest: z.string(),
+  /** Commands and paths as approved; a configuration that changes later does not reach this release. */
+  recipe: recipeSchema,
+  /** By what the gate judges and what happens then; approved as well. */
+  rules: rulesSchema,
   batches: z.array(
     z.object({
       id: z.number(),
@@ -39,7 +71,7 @@ export interface PlanFacts {
   artifact: Plan['artifact']
   scriptDigest: string
   recipe: Recipe
-  policy: { batches: string[]; windows: number[]; minHealthyPercent: number; rollbackBatch: string }
+  policy: { batches: string[]; windows: number[]; minHealthyPercent: number; rollbackBatch: string } & Rules
   /** Target hosts with what the probe saw; the order does not matter. */
   hosts: { id: string; ip: string; region: string; facts: HostFacts }[]
   metrics: ChosenMetric[]
@@ -74,7 +106,8 @@ export function planRelease(facts: PlanFacts): Plan {
       delivery: facts.artifact.delivery,
     },
     scriptDigest: facts.scriptDigest,
-    recipeDigest: digestOf(facts.recipe),
+    recipe: facts.recipe,
+    rules: rulesSchema.parse(facts.policy),
     batches,
     thresholds: facts.metrics.map(({ key, query, thresholds }) => ({
       key,
@@ -124,7 +157,7 @@ export function planHash(plan: Plan): string {
   return digestOf(plan)
 }
 
-export function digestOf(value: unknown): string {
+function digestOf(value: unknown): string {
   return createHash('sha256').update(canonical(value)).digest('hex')
 }
 
@@ -150,7 +183,8 @@ export function planDifference(before: Plan, after: Plan): string[] {
   )
   say('artifact URL', before.artifact.url, after.artifact.url)
   say('deploy script', before.scriptDigest.slice(0, 12), after.scriptDigest.slice(0, 12))
-  say('recipe', before.recipeDigest.slice(0, 12), after.recipeDigest.slice(0, 12))
+  say('recipe', before.recipe, after.recipe)
+  say('rules of the gate', before.rules, after.rules)
   say('batches', before.batches.map(batchLine).join(' | '), after.batches.map(batchLine).join(' | '))
   say('thresholds', before.thresholds, after.thresholds)
   for (const id of new Set([...Object.keys(before.rollback.versions), ...Object.keys(after.rollback.versions)])) {

@@ -113,6 +113,17 @@ const COLLECTION = 'releases'
 
 /** The releases as typed documents. `change` may run several times (compare-and-set): it must be pure. */
 export function releases(store: Store) {
+  // Hosts of a wave report at the same time: in line they cost one write each, racing they would cost one per rival.
+  const lines = new Map<string, Promise<unknown>>()
+  const inLine = <T>(id: string, work: () => Promise<T>): Promise<T> => {
+    const turn = (lines.get(id) ?? Promise.resolve()).then(work, work)
+    lines.set(id, turn)
+    const leave = () => {
+      if (lines.get(id) === turn) lines.delete(id)
+    }
+    turn.then(leave, leave)
+    return turn
+  }
   const parse = (document: Json): Release => releaseSchema.parse(document)
   return {
     async get(id: string): Promise<Release | undefined> {
@@ -134,15 +145,17 @@ export function releases(store: Store) {
       return store.insert(COLLECTION, release.id, release as unknown as Json)
     },
     /** Compare-and-set until it holds. Returning undefined from `change` leaves the document as it is. */
-    async update(id: string, change: (release: Release) => Release | undefined): Promise<Release> {
-      for (;;) {
-        const row = await store.get(COLLECTION, id)
-        if (row === undefined) return this.need(id)
-        const before = parse(row.document)
-        const after = change(structuredClone(before))
-        if (after === undefined) return before
-        if ((await store.put(COLLECTION, id, after as unknown as Json, row.version)) !== undefined) return after
-      }
+    update(id: string, change: (release: Release) => Release | undefined): Promise<Release> {
+      return inLine(id, async () => {
+        for (;;) {
+          const row = await store.get(COLLECTION, id)
+          if (row === undefined) return this.need(id)
+          const before = parse(row.document)
+          const after = change(structuredClone(before))
+          if (after === undefined) return before
+          if ((await store.put(COLLECTION, id, after as unknown as Json, row.version)) !== undefined) return after
+        }
+      })
     },
     async list(where: { service?: string } = {}): Promise<Release[]> {
       const rows = await store.find(COLLECTION, {

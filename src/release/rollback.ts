@@ -49,7 +49,7 @@ export async function rollbackStory(flow: Flow, desk: Desk, input: Json): Promis
   }
   const scene = setScene(flow, desk, { release, plan: release.plan })
   for (const [host, progress] of Object.entries(release.hosts)) {
-    if (progress.at !== 'pending' && progress.at !== 'skipped') scene.touched.add(host)
+    if (progress.at !== 'pending') scene.touched.add(host)
   }
   await takeBack(scene, by, `${by} pressed Roll back`)
   await flow.step('leave the hosts', () => desk.target.leave([...scene.touched]))

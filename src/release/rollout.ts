@@ -78,9 +78,12 @@ async function finish(scene: Scene): Promise<void> {
     turn: current.turn + 1,
   }))
   await scene.flow.phase('done')
-  const skipped = scene.failing.size
+  const without = await scene.flow.step('read who was left out', async () => {
+    const { hosts } = await scene.desk.releases.need(scene.id)
+    return Object.keys(hosts).filter((host) => hosts[host]?.at !== 'healthy')
+  })
   await tell(scene, 'done', {
-    title: `Done: ${scene.service.name} ${scene.plan.candidate} is released${skipped > 0 ? `, without ${[...scene.failing.keys()].join(', ')}` : ''}`,
+    title: `Done: ${scene.plan.service} ${scene.plan.candidate} is released${without.length > 0 ? `, without ${without.join(', ')}` : ''}`,
     tone: 'good',
     blocks: [],
   })

@@ -1,7 +1,6 @@
 import type { Message } from '../ports/chat.ts'
 import type { Flow } from '../ports/flow.ts'
-import type { Service } from './config.ts'
-import { type Desk, needService } from './desk.ts'
+import type { Desk } from './desk.ts'
 import type { Plan } from './plan.ts'
 import type { Release } from './release.ts'
 import { showCard } from './show.ts'
@@ -25,7 +24,6 @@ export interface Scene {
   flow: Flow
   desk: Desk
   id: string
-  service: Service
   plan: Plan
   epoch: number
   /** Who asked and who approved, for the audit line on the hosts. */
@@ -92,7 +90,6 @@ export function setScene(flow: Flow, desk: Desk, approved: { release: Release; p
     flow,
     desk,
     id: doc.id,
-    service: needService(desk, doc.service),
     plan,
     epoch: doc.epoch,
     by: `${doc.requester} approved-by ${doc.approvals.map((each) => each.by).join(',')}`,

@@ -1,12 +1,11 @@
 import { toDocument } from '../lib/fault.ts'
-import { toRecipe } from './config.ts'
 import { withHost } from './deploy.ts'
 import { mark, type Scene, tell } from './scene.ts'
 
 /** Leaves every host as it is and states what runs where; a host that does not answer is named as unknown. */
 export async function stopHere(scene: Scene, by: string, why: string): Promise<void> {
   const { desk, flow, plan } = scene
-  const recipe = toRecipe(scene.service)
+  const { recipe } = scene.plan
   const versions = await flow.step('read the versions after the abort', () =>
     Promise.all(
       Object.keys(plan.rollback.versions).map(async (host) => {

@@ -11,7 +11,7 @@ import { stopHere } from './stop.ts'
  */
 export async function takeBack(scene: Scene, by: string, why: string): Promise<void> {
   scene.epoch = await scene.flow.step('take an epoch for the rollback', () =>
-    nextEpoch(scene.desk, scene.service.name, scene.id),
+    nextEpoch(scene.desk, scene.plan.service, scene.id),
   )
   const rollingBack = (name: string) =>
     mark(scene, name, (release, now) => ({

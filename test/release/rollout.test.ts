@@ -139,6 +139,7 @@ describe('a failing host', () => {
     await t.press('alice', 'R-1', 'release.promote')
     const done = await t.reach('R-1', 'done')
     expect(done.hosts['sh-2']).toMatchObject({ at: 'skipped', version: 'v1.0.0' })
+    await expect.poll(() => t.chat.said().at(-1)).toBe('Done: user-service v1.1.0 is released, without sh-2')
   })
 
   test('that cannot be reached holds even an automatic policy; retry uses the same key, so nothing happens twice', async () => {

@@ -195,6 +195,22 @@ describe('the ledger', () => {
       expect(await second.status('f')).toEqual({ at: 'done', phase: 'p' })
     })
 
+    it('says so when an end can be journaled but not be shown, and others still learn of it after a restart', async () => {
+      let refuse = true
+      store.before = (call, key) => {
+        if (refuse && call === 'put' && key === 'flows/f') throw away(false)
+      }
+      const flows = ledger({ tale: async (flow) => flow.phase('p') })
+      await flows.open()
+      await flows.start('tale', 'f', {})
+      await vi.waitFor(() => expect(logged.map(({ message }) => message)).toContain('flow could not be ended'), soon)
+      await flows.close()
+      refuse = false
+      const second = ledger({ tale: async () => {} })
+      await second.open()
+      await second.finished('f')
+    })
+
     it('delivers an event although its owner could not look into the mailbox at once', async () => {
       let failures = 0
       const heard: unknown[] = []
