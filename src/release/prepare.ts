@@ -1,6 +1,7 @@
 import { predictRisks } from '../knowledge/predict.ts'
+import { suggestion } from '../lib/did-you-mean.ts'
 import { formatSeconds } from '../lib/duration.ts'
-import { toDocument } from '../lib/fault.ts'
+import { type FaultDocument, toDocument } from '../lib/fault.ts'
 import type { Artifacts, FoundArtifact } from '../ports/artifacts.ts'
 import type { Flow } from '../ports/flow.ts'
 import type { HostFacts } from '../ports/target.ts'
@@ -77,10 +78,11 @@ export async function checkNow(
   inProgress?: string,
 ): Promise<{ check: VersionCheck; artifact?: FoundArtifact; step: StepResult; approvalsNeeded: number }> {
   const now = desk.clock()
-  const [probes, artifact] = await Promise.all([
+  const [probes, found] = await Promise.all([
     probeAll(desk, service, hostsOf(desk, service, release.only)),
     findArtifact(desk.artifacts, service, release.candidate),
   ])
+  const artifact = 'code' in found ? await withSuggestion(desk, release, found, probes) : found
   const freeze = frozen(service.policy, now)
   const check = checkVersions({
     service,
@@ -117,6 +119,20 @@ export function planFor(
     hosts: targets.map(({ host, facts }) => ({ id: host.id, ip: host.ip, region: host.region, facts })),
     metrics,
   })
+}
+
+/** A version that does not exist is often one that was typed wrongly: the nearest that is known here is named. */
+async function withSuggestion(
+  desk: Desk,
+  release: Release,
+  fault: FaultDocument,
+  probes: Probe[],
+): Promise<FaultDocument> {
+  if (fault.code !== 'artifact.missing') return fault
+  const released = (await desk.releases.list({ service: release.service })).map((each) => each.candidate)
+  const known = new Set([...released, ...probes.flatMap((probe) => probe.facts?.versions ?? [])])
+  known.delete(release.candidate)
+  return { ...fault, say: `${fault.say}${suggestion(release.candidate, known)}` }
 }
 
 async function findArtifact(artifacts: Artifacts, service: Service, version: string) {

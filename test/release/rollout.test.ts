@@ -100,6 +100,14 @@ describe('a release', () => {
   })
 })
 
+test('a version that does not exist is refused with the nearest that is known', async () => {
+  const t = await start()
+  await t.type('alice', '/release user-service v1.0.1')
+  expect((await t.reach('R-1', 'refused')).state).toMatchObject({
+    why: expect.stringMatching(/Did you mean v1\.0\.0\?/),
+  })
+})
+
 describe('a failing host', () => {
   test('in an automatic policy takes the release back: only what was touched, verified, and pending hosts stay', async () => {
     const t = await start()
