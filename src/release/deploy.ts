@@ -2,7 +2,7 @@ import { heed, hold, stopBy } from './hold.ts'
 import { jobFor, jobId, outcomeOf, readOutput, runJob } from './job.ts'
 import type { Plan } from './plan.ts'
 import type { HostProgress, Release } from './release.ts'
-import { type Course, mark, numbered, type Outcome, type Scene, tell } from './scene.ts'
+import { type Course, mark, numbered, type Outcome, phase, type Scene, tell } from './scene.ts'
 import { showCard } from './show.ts'
 
 type Batch = Plan['batches'][number]
@@ -13,7 +13,7 @@ export async function deployBatch(scene: Scene, batch: Batch): Promise<Course> {
     ...release,
     state: { at: 'rolling out', batch: batch.id, doing: 'deploying', since: now.toISOString() },
   }))
-  await scene.flow.phase(`batch ${batch.id} of ${scene.plan.batches.length}: deploying`)
+  await phase(scene, `batch ${batch.id} of ${scene.plan.batches.length}: deploying`)
   let queue = batch.hosts.map((host) => ({ id: host.id, attempt: 1 }))
   for (let wave = 1; queue.length > 0; wave++) {
     const heard = await heed(scene, `batch ${batch.id}, before wave ${wave}`, batch.id)

@@ -1,5 +1,5 @@
 import type { Offer } from './release.ts'
-import { type Course, mark, numbered, type Scene, tell } from './scene.ts'
+import { type Course, mark, numbered, phase, type Scene, tell } from './scene.ts'
 import { type Order, orderFrom } from './steer.ts'
 
 /** Stops the story until a person says how to go on; answers with the first order that the hold offers. */
@@ -10,7 +10,7 @@ export async function hold(scene: Scene, why: string, offers: Offer[], batch: nu
     state: { at: 'held', why, offers, batch, since: now.toISOString() },
     turn: release.turn + 1,
   }))
-  await scene.flow.phase(`${name}: ${why}`)
+  await phase(scene, `${name}: ${why}`)
   await tell(scene, name, {
     title: `Held: ${why}`,
     tone: 'warn',

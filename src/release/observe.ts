@@ -4,7 +4,7 @@ import { hold, stopBy } from './hold.ts'
 import { verdictBlocks } from './issue.ts'
 import { lookAtMetrics } from './look.ts'
 import type { Plan } from './plan.ts'
-import { type Course, mark, numbered, type Scene, tell } from './scene.ts'
+import { type Course, mark, numbered, phase, type Scene, tell } from './scene.ts'
 import { orderFrom } from './steer.ts'
 
 type Batch = Plan['batches'][number]
@@ -80,7 +80,8 @@ async function observeWindow(scene: Scene, batch: Batch): Promise<Seen> {
       until: ends.toISOString(),
     },
   }))
-  await scene.flow.phase(
+  await phase(
+    scene,
     `batch ${batch.id} of ${scene.plan.batches.length}: observing for ${formatDuration(batch.windowSeconds * 1000)}`,
   )
   // Each look may condemn: the gate shares its chance of a false alarm out among them.

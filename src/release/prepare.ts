@@ -14,7 +14,14 @@ import { analyseMetrics } from './metrics.ts'
 import { approvalsNeeded } from './override-freeze.ts'
 import { type Plan, planHash, planRelease } from './plan.ts'
 import type { Release, StepResult } from './release.ts'
-import { type Conflict, checkVersions, probeAll, type VersionCheck, versionCheckStep } from './version-check.ts'
+import {
+  type Conflict,
+  checkVersions,
+  type Probe,
+  probeAll,
+  type VersionCheck,
+  versionCheckStep,
+} from './version-check.ts'
 
 export interface Prepared {
   steps: StepResult[]

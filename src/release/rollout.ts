@@ -7,7 +7,8 @@ import type { Desk } from './desk.ts'
 import { observeBatch } from './observe.ts'
 import { isOver } from './release.ts'
 import { openRelease, requestSchema } from './request.ts'
-import { type Course, mark, type Scene, setScene, tell } from './scene.ts'
+import { type Course, mark, phase, type Scene, setScene, tell } from './scene.ts'
+import { showCard } from './show.ts'
 import { stopHere } from './stop.ts'
 import { takeBack } from './take-back.ts'
 
@@ -39,25 +40,21 @@ async function goOn(flow: Flow, desk: Desk): Promise<void> {
   await flow.step('leave the hosts', () => desk.target.leave([...scene.touched]))
 }
 
-/** A defect must not leave a card that looks alive: it is closed with what is known, and the service is free again. */
+/**
+ * A defect must not leave a card that looks alive: it is closed with what is known, and the service is free again. Written
+ * directly, because a flow that broke its own rules can take no further step; run again it finds the release over.
+ */
 async function giveUp(flow: Flow, desk: Desk, error: unknown): Promise<void> {
   const fault = asFault(error)
   desk.log.error({ release: flow.id, code: fault.code, err: fault }, 'release given up')
-  await mark({ flow, desk, id: flow.id }, 'given up', (current, now) =>
+  const now = desk.clock().toISOString()
+  const why = `an error of Rollcall itself: ${fault.line} Versions are as last seen; /hosts asks the hosts`
+  await desk.releases.update(flow.id, (current) =>
     isOver(current.state)
-      ? current
-      : {
-          ...current,
-          state: {
-            at: 'aborted',
-            by: 'Rollcall',
-            why: `an error of Rollcall itself: ${fault.line}`,
-            when: now.toISOString(),
-          },
-          endedAt: now.toISOString(),
-          turn: current.turn + 1,
-        },
+      ? undefined
+      : { ...current, state: { at: 'aborted', by: 'Rollcall', why, when: now }, endedAt: now, turn: current.turn + 1 },
   )
+  await showCard(desk, flow.id)
 }
 
 async function rollOut(scene: Scene): Promise<Course> {
@@ -77,7 +74,7 @@ async function finish(scene: Scene): Promise<void> {
     endedAt: now.toISOString(),
     turn: current.turn + 1,
   }))
-  await scene.flow.phase('done')
+  await phase(scene, 'done')
   const without = await scene.flow.step('read who was left out', async () => {
     const { hosts } = await scene.desk.releases.need(scene.id)
     return Object.keys(hosts).filter((host) => hosts[host]?.at !== 'healthy')

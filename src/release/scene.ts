@@ -47,6 +47,13 @@ export function numbered(scene: Pick<Scene, 'counters'>, name: string): string {
   return `${name} ${next}`
 }
 
+/** Says where the flow stands; a phase that comes again (a second window, a second hold) is numbered. */
+export function phase(scene: Pick<Scene, 'flow' | 'counters'>, text: string): Promise<void> {
+  const times = (scene.counters.get(`phase ${text}`) ?? 0) + 1
+  scene.counters.set(`phase ${text}`, times)
+  return scene.flow.phase(times === 1 ? text : `${text} (${times})`)
+}
+
 /**
  * One journaled change of the release document, shown on the card before it counts as done. Run again after a crash it makes
  * the same change, so `change` sets and never adds (the turn excepted: a skipped number does no harm).

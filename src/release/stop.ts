@@ -1,6 +1,6 @@
 import { toDocument } from '../lib/fault.ts'
 import { withHost } from './deploy.ts'
-import { mark, type Scene, tell } from './scene.ts'
+import { mark, phase, type Scene, tell } from './scene.ts'
 
 /** Leaves every host as it is and states what runs where; a host that does not answer is named as unknown. */
 export async function stopHere(scene: Scene, by: string, why: string): Promise<void> {
@@ -27,7 +27,7 @@ export async function stopHere(scene: Scene, by: string, why: string): Promise<v
       turn: current.turn + 1,
     }
   })
-  await flow.phase('aborted')
+  await phase(scene, 'aborted')
   await tell(scene, 'aborted', {
     title: `Aborted by ${by}; every host stays as it is`,
     tone: 'warn',

@@ -2,7 +2,7 @@ import { nextEpoch } from './decision.ts'
 import { progress } from './deploy.ts'
 import { hold } from './hold.ts'
 import { describe, jobFor, outcomeOf, runJob } from './job.ts'
-import { mark, numbered, type Outcome, type Scene, tell } from './scene.ts'
+import { mark, numbered, type Outcome, phase, type Scene, tell } from './scene.ts'
 import { stopHere } from './stop.ts'
 
 /**
@@ -21,7 +21,7 @@ export async function takeBack(scene: Scene, by: string, why: string): Promise<v
       turn: release.turn + 1,
     }))
   await rollingBack('rolling back')
-  await scene.flow.phase(`rolling back: ${why}`)
+  await phase(scene, `rolling back: ${why}`)
   await tell(scene, 'rolling back', {
     title: `Rolling back: ${why}`,
     tone: 'bad',
@@ -121,7 +121,7 @@ async function finish(scene: Scene, by: string, why: string): Promise<void> {
     endedAt: now.toISOString(),
     turn: release.turn + 1,
   }))
-  await scene.flow.phase('rolled back')
+  await phase(scene, 'rolled back')
   await tell(scene, 'rolled back', {
     title: 'Rolled back: every host that was changed runs what it ran before, verified by probe',
     tone: 'good',

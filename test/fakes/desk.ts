@@ -49,8 +49,11 @@ export async function testDesk(
   options: {
     hosts?: number
     policy?: Record<string, unknown>
-    metrics?: Metrics
+    /** Built once the hosts are known. */
+    metrics?: (target: FakeTarget) => Metrics
     probe?: (point: string) => void
+    /** The desk's clock runs this many times faster than the flow's: a window of 300 ms holds 30 s of metrics at 100. */
+    speed?: number
   } = {},
 ): Promise<TestDesk> {
   const folder = await mkdtemp(join(tmpdir(), 'rollcall-desk-'))
@@ -64,6 +67,7 @@ export async function testDesk(
   const target = createFakeTarget(hosts.map((host) => host.id))
   const chat = createFakeChat()
   const clock = { aheadMs: 0 }
+  const born = Date.now()
   const policy = {
     batches: ['1', '100%'],
     windows: ['40ms', '40ms'],
@@ -89,7 +93,7 @@ export async function testDesk(
     flows,
     chat,
     target,
-    metrics: options.metrics,
+    metrics: options.metrics?.(target),
     artifacts: {
       async find(_source, version) {
         const found = packages.get(version)
@@ -103,7 +107,7 @@ export async function testDesk(
     knowledge: [],
     channel: '#releases',
     redact: (text) => text,
-    clock: () => new Date(Date.now() + clock.aheadMs),
+    clock: () => new Date(born + (Date.now() - born) * (options.speed ?? 1) + clock.aheadMs),
     log,
   })
   flows.define('release', (flow, input) => releaseStory(flow, desk, input))

@@ -238,7 +238,9 @@ describe.skipIf(skipReal)('a deploy over a real sshd', () => {
     })
 
     test('a server that fails is worth another try', async () => {
-      const artifact = kit.artifact('/broken', (_request, response) => void response.writeHead(503).end())
+      const artifact = kit.artifact('/broken', (_request, response) => void response.writeHead(503).end(), {
+        digest: 'b'.repeat(64),
+      })
       const job = jobOf(target, fresh(), keyOf('broken'), 'v1', { artifact })
       await expect(runAndRead(target, 'host-1', job)).rejects.toMatchObject({ code: 'target.artifact', retry: true })
       expect(await target.look('host-1', job.key, 0)).toMatchObject({ state: { at: 'new' } })
@@ -443,7 +445,7 @@ describe.skipIf(skipReal)('a deploy over a real sshd', () => {
       const job = jobOf(target, recipe, keyOf('huge'), 'v1', { artifact: kit.artifact('/huge', serviceTar('v1')) })
       const folder = join(kit.folder, 'huge-job')
       mkdirSync(join(recipe.root, '.rollcall'), { recursive: true })
-      mkdirSync(folder)
+      mkdirSync(join(folder, 'work/tree'), { recursive: true })
       writeFileSync(join(folder, 'args'), deployArgs(job, 1e15))
       writeFileSync(join(folder, 'upload'), serviceTar('v1'))
       writeFileSync(join(folder, 'script'), deployScript)

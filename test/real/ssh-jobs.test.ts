@@ -270,7 +270,7 @@ describe.skipIf(skipReal)('the job protocol on a real sshd', () => {
     const upload = serviceTar('v1')
     const cut = raw(Buffer.concat([text, upload.subarray(0, upload.length - 1)]))
     expect(cut).toMatch(/^@abc state refused upload the upload is not whole: its sha256 is [0-9a-f]{64}, approved was /)
-    expect(readdirSync(join(recipe.root, '.rollcall'))).toEqual(['jobs'])
+    expect(readdirSync(join(recipe.root, '.rollcall'))).toEqual(['epochs', 'jobs'])
     expect(readdirSync(join(recipe.root, '.rollcall/jobs'))).toEqual([])
     expect(raw(Buffer.concat([text, upload]))).toContain('@abc state done 0')
     expect(effects(recipe)).toEqual(['v1'])

@@ -172,12 +172,10 @@ export function createPool(
       })
     },
     async leave(ids) {
-      for (const id of ids) {
-        const line = lines.get(id)
-        lines.delete(id)
-        // Somebody else may be asking the host something just now: the line then ends with its last user.
-        if (line !== undefined && line.users === 0) await end(line)
-      }
+      const left = ids.map((id) => lines.get(id))
+      for (const id of ids) lines.delete(id)
+      // Somebody else may be asking a host something just now: its line then ends with its last user.
+      await Promise.all(left.map((line) => (line === undefined || line.users > 0 ? undefined : end(line))))
     },
     async close() {
       closed = true

@@ -27,6 +27,7 @@ export interface ChildOptions {
 const options: ChildOptions = JSON.parse(process.argv[2] ?? '')
 const note = (line: object) => appendFileSync(options.log, `${JSON.stringify({ pid: process.pid, ...line })}\n`)
 let hits = 0
+const stopped = options.stay ? new Promise<void>((resolve) => process.once('SIGTERM', resolve)) : undefined
 
 const lock = options.exclusive ? lockFolder(options.folder) : undefined
 const store = await createSqliteStore({ folder: options.folder, indexes: ledgerIndexes })
@@ -102,11 +103,8 @@ for (const id of options.all) {
   await flows.send(id, 'two', `two for ${id}`)
 }
 
-if (options.stay) {
-  await new Promise<void>((resolve) => process.once('SIGTERM', resolve))
-} else {
-  for (const id of options.all) await flows.finished(id)
-}
+if (stopped) await stopped
+else for (const id of options.all) await flows.finished(id)
 await flows.close(5_000)
 note({ closed: true })
 await store.close()

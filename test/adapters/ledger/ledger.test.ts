@@ -391,20 +391,56 @@ describe('the ledger', () => {
       expect(heard).toEqual(['alone'])
     })
 
+    /** Polls so seldom that a sweep of all mailboxes would take four seconds: what arrives sooner was rung for. */
+    const seldom = { exclusive: false, pollMs: 200, leaseMs: 30_000 }
+    const rungFor = async (finished: Promise<void>) => {
+      const before = performance.now()
+      await finished
+      expect(performance.now() - before).toBeLessThan(2_500)
+    }
+
+    it('hears soon of an event that another took', async () => {
+      const a = ledger({ tale: async (flow) => void (await flow.wait('w')) }, seldom)
+      const b = ledger({}, seldom)
+      await a.open()
+      await a.start('tale', 'f', {})
+      await status(a, { waiting: 'w' })
+      await b.send('f', 'k', null)
+      await rungFor(a.finished('f'))
+    })
+
     it('rings again for a sender that repeats itself', async () => {
       const heard: unknown[] = []
-      const a = ledger(
-        { tale: async (flow) => void heard.push((await flow.wait('w'))?.data) },
-        { ...together, pollMs: 20 },
-      )
-      const b = ledger({}, together)
+      const a = ledger({ tale: async (flow) => void heard.push((await flow.wait('w'))?.data) }, seldom)
+      const b = ledger({}, seldom)
       await a.open()
       await a.start('tale', 'f', {})
       await status(a, { waiting: 'w' })
       await store.append('mail/f', { key: 'k', at: new Date().toISOString(), data: 'first' })
       expect(await b.send('f', 'k', 'second')).toBe(false)
-      await a.finished('f')
+      await rungFor(a.finished('f'))
       expect(heard).toEqual(['first'])
+    })
+
+    it('does not claim what another took since it was seen without an owner', async () => {
+      const a = ledger({ tale: async (flow) => void (await flow.wait('w')) }, together)
+      await a.open()
+      await a.start('tale', 'f', {})
+      await status(a, { waiting: 'w' })
+      let looked = 0
+      const seen: Store = {
+        ...store,
+        find: async (collection, query) => {
+          const rows = await store.find(collection, query)
+          if (collection !== 'flows' || query?.where?.owner !== '') return rows
+          looked++
+          return [{ id: 'f', version: 1, document: { owner: '' } }]
+        },
+      }
+      const b = ledger({ tale: async () => {} }, { ...together, store: seen })
+      await b.open()
+      await vi.waitFor(() => expect(looked).toBeGreaterThan(2), soon)
+      expect((await journal()).filter(({ claim }) => claim !== undefined)).toHaveLength(1)
     })
 
     it('counts the first of two events with one key, wherever they were sent', async () => {
@@ -663,6 +699,24 @@ describe('the ledger', () => {
     await flows.send('f', 'two', null)
     await flows.finished('f')
     expect(heard).toEqual(['one', 'two'])
+  })
+
+  it('takes no event out of a mailbox while it drains', async () => {
+    const slow = Promise.withResolvers<void>()
+    const flows = ledger({
+      slow: async (flow) => void (await flow.step('slow', () => slow.promise)),
+      tale: async (flow) => void (await flow.wait('w')),
+    })
+    await flows.open()
+    await flows.start('slow', 's', {})
+    await flows.start('tale', 'f', {})
+    await status(flows, { waiting: 'w' })
+    const closed = flows.close(5_000)
+    await flows.send('f', 'k', null)
+    slow.resolve()
+    await closed
+    expect(await marks()).toEqual(['waiting w'])
+    expect(await marks('s')).toEqual(['step slow', 'end'])
   })
 
   it('tries nothing again once the story has ended', async () => {

@@ -8,6 +8,7 @@
 #   log stage limit from reason   written by the payload while it runs
 #   cancel     asked to end; cancelled = ended before the payload began; lost = declared lost before it had a pid
 #   ended      "RC REASON" when the watch ended the payload; refused = "WHY DETAIL"
+#   work/      what the payload may fill and the runner drops
 #   rc         last of all, by rename: the job is done and its log is whole
 set -fu
 self=$1 verb=$2 nonce=$3 root=$4
@@ -152,11 +153,15 @@ deny() {
   exit 0
 }
 
+# Our folder is closed to others; what is in it, such as an unpacked release, keeps the user's own umask.
+home() {
+  [ -d "$dir" ] || { mkdir -p "$root" && (umask 077 && exec mkdir -p "$dir"); }
+}
+
 # Takes the job in: everything into a folder of its own, checked, then one rename makes it the job.
 receive() {
   tmp=$dir/tmp.$nonce
-  if [ ! -d "$root" ]; then err=$(mkdir -p "$root" 2>&1) || deny upload "$err"; fi
-  err=$(umask 077 && exec mkdir -p "$dir/jobs" "$tmp" 2>&1) || deny upload "$err"
+  err=$(home 2>&1 && exec mkdir -p "$dir/jobs" "$dir/epochs" "$tmp/work/tree" 2>&1) || deny upload "$err"
   {
     printf '%s' "$script" >"$tmp/script" && printf '%s\n' "$self" >"$tmp/agent" &&
       printf '%s\n' "$args" >"$tmp/args" && printf '%s\n%s\n%s\n' "$epoch" "$timeout" "$audit" >"$tmp/job"
@@ -214,21 +219,27 @@ refuse() {
   exit 0
 }
 
+# $have becomes the highest epoch that was seen; each is a name in epochs/.
 stored() {
   have=0
-  { read -r have <"$dir/epoch"; } 2>/dev/null
-  case $have in '' | *[!0-9]*) return 1 ;; esac
+  set +f
+  for each in "$dir"/epochs/*; do
+    each=${each##*/}
+    case $each in '' | *[!0-9]*) ;; *) [ "$each" -gt "$have" ] && have=$each ;; esac
+  done
+  set -f
 }
 
-# raise N: the stored epoch becomes N unless it is higher; $have is then what is stored. A lock of its own: a running
-# job holds the service's lock for minutes, and a fence must not wait for it.
+# raise N: from now on the stored epoch is at least N. Making a name is atomic and the highest counts, so two that raise
+# at once need no lock: none can undo the other, and a fence never waits for a job that runs.
 raise() {
-  exec 8>>"$dir/epoch.lock" && flock -w 10 8 && stored || return 1
-  if [ "$1" -gt "$have" ]; then
-    printf '%s\n' "$1" >"$dir/epoch.$$" && mv -f "$dir/epoch.$$" "$dir/epoch" || return 1
-    have=$1
-  fi
-  exec 8>&-
+  { : >"$dir/epochs/$1"; } 2>/dev/null || return 1
+  stored
+  set +f
+  set -- "$dir"/epochs/*
+  set -f
+  [ $# -gt 50 ] || return 0
+  for each in "$@"; do [ "${each##*/}" = "$have" ] || rm -f "$each"; done
 }
 
 signal() { kill -s "$1" -- "-$2" 2>/dev/null; }
@@ -308,7 +319,7 @@ run_job() {
     [ "$n" -gt $((LOCKWAIT * 5)) ] && refuse busy "$owner"
     nap
   done
-  stored || refuse epoch "the epoch on the host cannot be read"
+  stored
   if [ "$epoch" -gt "$have" ]; then raise "$epoch" || refuse epoch "the epoch cannot be stored"; fi
   [ "$epoch" -lt "$have" ] && refuse epoch "the host has seen epoch $have, this job has $epoch"
   if [ -e "$job/cancel" ]; then
@@ -348,7 +359,7 @@ run_job() {
 # Takes the token itself; when it is taken, asks the runner to end the payload, or ends an orphan.
 cancel() {
   job=$dir/jobs/$1
-  err=$(umask 077 && exec mkdir -p "$job" 2>&1) || { say fail "${err%%"$NL"*}" && exit 0; }
+  err=$(home 2>&1 && exec mkdir -p "$job" 2>&1) || { say fail "${err%%"$NL"*}" && exit 0; }
   if mkdir "$job/start" 2>/dev/null; then
     : >"$job/cancelled"
     rm -rf "$job/upload" "$job/script" "$job/agent"
@@ -369,8 +380,7 @@ cancel() {
 }
 
 fence() {
-  if [ ! -d "$root" ]; then err=$(mkdir -p "$root" 2>&1) || { say fail "${err%%"$NL"*}" && exit 0; }; fi
-  err=$(umask 077 && exec mkdir -p "$dir/jobs" 2>&1) || { say fail "${err%%"$NL"*}" && exit 0; }
+  err=$(home 2>&1 && exec mkdir -p "$dir/jobs" "$dir/epochs" 2>&1) || { say fail "${err%%"$NL"*}" && exit 0; }
   if raise "$1"; then say fact epoch "$have"; else say fail "the epoch cannot be stored in $dir"; fi
 }
 
@@ -397,7 +407,8 @@ feel() {
 probe() {
   say fact boot "$boot"
   say fact clock "$(date +%s.%N)"
-  if stored; then say fact epoch "$have"; fi
+  stored
+  say fact epoch "$have"
   tools='dd head tail wc cat mkdir mv ln rm find date df tar gzip awk sha256sum md5sum flock setsid timeout'
   [ -n "$2" ] && tools="$tools systemctl"
   [ -n "$3" ] && tools="$tools sudo"

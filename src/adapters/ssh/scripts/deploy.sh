@@ -11,7 +11,8 @@ stop=$1 url=$2 check=$3 patience=$4 passes=$5 delivery=$6 source=$7 algorithm=$8
 shift 9
 bytes=$1
 case $root in '~/'*) root=$HOME/${root#??} ;; esac
-dir=$root/.rollcall release=$root/$version work=$job/work
+# The agent has made the work folder, and the runner drops it; what is unpacked there becomes the release by one rename.
+dir=$root/.rollcall release=$root/$version work=$job/work tree=$job/work/tree
 NL='
 '
 export ROLLCALL_SERVICE="$service" ROLLCALL_ROOT="$root" ROLLCALL_VERSION="$version"
@@ -171,14 +172,14 @@ unpack() {
     stage=disk
     fail "$(($2 / 524288)) MB are needed in $root to unpack, $((avail / 1024)) MB are free"
   fi
-  tar -xf "$work/tar" -C "$work/tree" --no-same-owner --no-same-permissions 2>"$work/err" || {
+  tar -xf "$work/tar" -C "$tree" --no-same-owner --no-same-permissions 2>"$work/err" || {
     rc=$?
     words "$work/err"
     fail "${said:-tar ended with $rc}"
   }
-  if [ "$setid" -ne 0 ]; then chmod -R u-s,g-s "$work/tree" || fail "setuid bits cannot be dropped"; fi
-  printf '%s:%s\n' "$algorithm" "$digest" >"$work/tree/.rollcall-digest" || fail "cannot write to $dir"
-  mv -T "$work/tree" "$release" || fail "cannot move the release to $release"
+  if [ "$setid" -ne 0 ]; then chmod -R u-s,g-s "$tree" || fail "setuid bits cannot be dropped"; fi
+  printf '%s:%s\n' "$algorithm" "$digest" >"$tree/.rollcall-digest" || fail "cannot write to $dir"
+  mv -T "$tree" "$release" || fail "cannot move the release to $release"
 }
 
 # Makes $release complete, once.
@@ -192,7 +193,6 @@ install() {
   stage unpack
   [ -n "$have" ] && fail "$version lies here with another content ($have, approved was $algorithm:$digest)"
   [ -e "$release" ] && fail "$release is there and was not put there by a whole deploy"
-  mkdir "$work" "$work/tree" || fail "cannot write to $dir"
   [ "$delivery" = host ] && download
   [ -f "$job/upload" ] || fail "the artifact was not sent"
   # Beside the artifact lie for a while its expanded archive and the unpacked tree.
@@ -317,7 +317,6 @@ prune() {
     { read -r previous <"$dir/previous"; } 2>/dev/null
     slots=$((keep - 1))
     [ -n "$previous" ] && [ "$previous" != "$version" ] && [ -d "$root/$previous" ] && slots=$((slots - 1))
-    [ -d "$work" ] || mkdir "$work"
     IFS=$NL
     for mark in $(ls -1t -- "$@"); do
       name=${mark%/*} name=${name##*/}

@@ -1,0 +1,301 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  appendFileSync,
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir, userInfo } from 'node:os'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { digestOf, tarOf, until } from '../adapters/ssh/kit.ts'
+import type { ChildOptions } from './kill-child.ts'
+import { type Sshd, startSshd } from './sshd.ts'
+
+const root = join(import.meta.dirname, '..', '..')
+/** Per core of its machine the first host has the least load: the order of hosts must not hang on when the average ticks. */
+const CORES = [4096, 64, 1]
+const OLD = 'v1.0.0'
+
+/** A host: an sshd of its own, whose home folder holds the service's root and what its scripts leave outside of it. */
+export interface KillHost {
+  id: string
+  sshd: Sshd
+  /** <home>/shop, the service's root. */
+  service: string
+  /** One line for each start and each stop of the service. */
+  effects(): string[]
+  /** Pids of the service's processes that live on this host. */
+  daemons(): number[]
+}
+
+/** What a slot is made ready for. */
+export interface Scene {
+  hosts: string[]
+  /** Seconds that each start takes. */
+  seconds: number
+  /** `start` of this version fails on this host. */
+  bad?: { host: string; version: string }
+}
+
+/** Files of the service. Each start prints some lines over `seconds`, with letters of several bytes among them. */
+const FILES = {
+  start: `#!/bin/sh
+home=\${ROLLCALL_ROOT%/*}
+. "$home/behaviour"
+echo "start $ROLLCALL_VERSION" >>"$home/effects"
+for part in 1 2 3 4; do
+  echo "starting $ROLLCALL_VERSION, part $part of 4: grün, 启动"
+  sleep "$pause"
+done
+if [ "$ROLLCALL_VERSION" = "$bad" ]; then echo "the port is taken" >&2; exit 3; fi
+sleep 900 </dev/null >/dev/null 2>&1 &
+echo $! >pid
+`,
+  stop: `#!/bin/sh
+echo "stop $ROLLCALL_VERSION" >>"\${ROLLCALL_ROOT%/*}/effects"
+[ -f pid ] && kill "$(cat pid)"
+rm -f pid
+`,
+  health: '#!/bin/sh\nkill -0 "$(cat pid)"\n',
+}
+
+/** Three real sshd, an artifact server's URL and a data folder; one story after the other is played in it. */
+export async function createSlot(name: string, artifacts: string, cache: string) {
+  const folder = await mkdtemp(join(tmpdir(), `rollcall-${name}-`))
+  const sshds = await Promise.all(CORES.map((cores) => startSshd({ env: { OMP_NUM_THREADS: String(cores) } })))
+  const children = new Set<ChildProcess>()
+  const config = join(folder, 'rollcall.yaml')
+  const data = join(folder, 'data')
+  const transcript = join(folder, 'transcript')
+  const points = join(folder, 'points')
+  let hosts: KillHost[] = []
+
+  /** A configuration for these hosts, which run v1.0.0; or a copy of what `saved` holds. */
+  async function reset(scene: Scene, saved?: string): Promise<void> {
+    await endChildren()
+    for (const sshd of sshds) await endProcessesIn(join(sshd.folder, 'shop'))
+    for (const path of [data, transcript, points]) rmSync(path, { recursive: true, force: true })
+    hosts = scene.hosts.map((id, i) => hostOf(id, sshds[i]!))
+    for (const sshd of sshds) {
+      for (const path of ['shop', 'effects']) rmSync(join(sshd.folder, path), { recursive: true, force: true })
+    }
+    for (const host of hosts) {
+      const bad = scene.bad?.host === host.id ? scene.bad.version : ''
+      writeFileSync(join(host.sshd.folder, 'behaviour'), `pause=${scene.seconds / 4} bad=${bad}\n`)
+      if (saved === undefined) layOld(host)
+      else cpSync(join(saved, host.id), host.service, { recursive: true, verbatimSymlinks: true })
+      // What ran when the copy was taken runs again.
+      startDaemon(join(host.service, readlinkSync(join(host.service, 'current'))))
+    }
+    if (saved !== undefined) cpSync(join(saved, 'data'), data, { recursive: true })
+    writeFileSync(config, JSON.stringify(configFor(hosts, artifacts, data)))
+  }
+
+  /** Keeps data folder and hosts for `reset`; only when no process works on them. */
+  function save(to: string): void {
+    for (const host of hosts) cpSync(host.service, join(to, host.id), { recursive: true, verbatimSymlinks: true })
+    cpSync(data, join(to, 'data'), { recursive: true })
+  }
+
+  function launch(argv: string[]) {
+    const child = spawn(process.execPath, argv, {
+      cwd: folder,
+      env: { ...process.env, NODE_COMPILE_CACHE: cache, ROLLCALL_LOG: 'warn' },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    })
+    children.add(child)
+    const said = { out: '', errors: '' }
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (said.out += text))
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (said.errors += text))
+    const ended = once(child, 'close').then(() => {
+      children.delete(child)
+      return { code: child.exitCode, signal: child.signalCode, ...said }
+    })
+    return { child, ended, said }
+  }
+
+  async function endChildren(): Promise<void> {
+    for (const child of [...children]) {
+      const gone = once(child, 'close')
+      child.kill('SIGKILL')
+      await gone
+    }
+  }
+
+  return {
+    name,
+    data,
+    transcript,
+    config,
+    hosts: () => hosts,
+    reset,
+    save,
+    /** The bot with its people. */
+    play: (options: Pick<ChildOptions, 'until' | 'version' | 'undo' | 'killAt'> & { record?: boolean }) => {
+      const { record, ...rest } = options
+      const all: ChildOptions = { ...rest, config, transcript, ...(record ? { points } : {}) }
+      return launch([join(import.meta.dirname, 'kill-child.ts'), JSON.stringify(all)])
+    },
+    /** The bot as people start it; they type into its input. */
+    serve: () => launch([join(root, 'src', 'main.ts'), 'serve', '--config', config]),
+    points: () => readFileSync(points, 'utf8').trimEnd().split('\n'),
+    async dispose(): Promise<void> {
+      await endChildren()
+      for (const sshd of sshds) {
+        await endProcessesIn(join(sshd.folder, 'shop'))
+        await sshd.stop()
+      }
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+export type Slot = Awaited<ReturnType<typeof createSlot>>
+
+function hostOf(id: string, sshd: Sshd): KillHost {
+  const service = join(sshd.folder, 'shop')
+  return {
+    id,
+    sshd,
+    service,
+    effects: () => readLines(join(sshd.folder, 'effects')),
+    daemons: () => processesIn(service).filter((pid) => readCommand(pid).startsWith('sleep\0900')),
+  }
+}
+
+function layOld(host: KillHost): void {
+  const release = join(host.service, OLD)
+  mkdirSync(release, { recursive: true })
+  for (const [name, text] of Object.entries(FILES)) {
+    writeFileSync(join(release, name), text)
+    chmodSync(join(release, name), 0o755)
+  }
+  symlinkSync(OLD, join(host.service, 'current'))
+}
+
+function startDaemon(release: string): void {
+  const daemon = spawn('sleep', ['900'], { cwd: release, detached: true, stdio: 'ignore' })
+  daemon.unref()
+  writeFileSync(join(release, 'pid'), `${daemon.pid}\n`)
+}
+
+function configFor(hosts: KillHost[], artifacts: string, data: string): object {
+  const url = `${artifacts}/shop-{version}.tar.gz`
+  return {
+    services: [
+      {
+        name: 'shop',
+        artifact: { url, checksum: { sha256Url: `${url}.sha256` } },
+        recipe: {
+          root: '~/shop',
+          start: ['./start'],
+          stop: ['./stop'],
+          health: { command: ['./health'], timeout: '10s', passes: 1 },
+          commandTimeout: '15s',
+        },
+        policy: {
+          batches: ['1', '100%'],
+          // One look per window; without Prometheus it is inconclusive, and a person promotes.
+          windows: ['30ms', '30ms'],
+          interval: '30ms',
+          warmup: '0s',
+          minHealthyPercent: 0,
+        },
+      },
+    ],
+    hosts: hosts.map(({ id, sshd }, i) => {
+      const { ip, port, user, key, hostKey } = sshd.host(i + 1)
+      return { id, ip, port, user, key, hostKey, region: 'here' }
+    }),
+    people: [
+      { id: 'alice', roles: ['operator'], surfaces: { terminal: userInfo().username } },
+      { id: 'bob', roles: ['approver'], surfaces: { console: 'bob' } },
+    ],
+    store: { folder: data },
+    knowledge: join(root, 'knowledge'),
+  }
+}
+
+/** A folder of packages on a free port: shop-VERSION.tar.gz and its .sha256. */
+export async function serveArtifacts(versions: string[]): Promise<{ url: string; close(): Promise<void> }> {
+  const files = new Map<string, Buffer>()
+  for (const version of versions) {
+    const members = Object.entries(FILES).map(([name, text]) => ({ name, text, mode: 0o755 }))
+    const body = gzipSync(tarOf([...members, { name: 'version', text: `${version}\n` }]))
+    files.set(`/shop-${version}.tar.gz`, body)
+    files.set(`/shop-${version}.tar.gz.sha256`, Buffer.from(`${digestOf(body)}  shop-${version}.tar.gz\n`))
+  }
+  const server: Server = createServer((request, response) => {
+    const body = files.get(request.url ?? '')
+    response.statusCode = body === undefined ? 404 : 200
+    response.setHeader('content-length', body?.length ?? 0)
+    response.end(request.method === 'HEAD' ? undefined : body)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
+
+export function readLines(path: string): string[] {
+  if (!existsSync(path)) return []
+  return readFileSync(path, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+}
+
+/** Processes that work in a folder: the service's own, and whatever a job has left behind. */
+function processesIn(folder: string): number[] {
+  return readdirSync('/proc').flatMap((name) => {
+    if (!/^\d+$/.test(name)) return []
+    try {
+      const cwd = readlinkSync(`/proc/${name}/cwd`)
+      return cwd === folder || cwd.startsWith(`${folder}/`) ? [Number(name)] : []
+    } catch {
+      // It has ended, or belongs to somebody else.
+      return []
+    }
+  })
+}
+
+function readCommand(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+  } catch {
+    return ''
+  }
+}
+
+async function endProcessesIn(folder: string): Promise<void> {
+  await until(`no process works in ${folder}`, () => {
+    const left = processesIn(folder)
+    for (const pid of left) {
+      try {
+        process.kill(pid, 'SIGKILL')
+      } catch {
+        // It has ended meanwhile.
+      }
+    }
+    return left.length === 0
+  })
+}
+
+export function note(path: string, line: string): void {
+  appendFileSync(path, `${line}\n`)
+}

@@ -1,0 +1,124 @@
+import { existsSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Member, tarOf } from '../adapters/ssh/kit.ts'
+import { skipReal } from '../demo/needs.ts'
+import { type Package, userService } from './packages.ts'
+import { type Sandbox, smallDisk, startSandbox } from './sandbox.ts'
+
+const old = { 'bj-1': 'v1.0.0 running', 'sh-1': 'v1.0.0 running' }
+const outside = join(tmpdir(), `rollcall-hostile-${process.pid}`)
+
+describe.skipIf(skipReal)('a package that is not as it should be', () => {
+  let bot: Sandbox
+  let before: string[][]
+  beforeAll(async () => {
+    bot = await startSandbox()
+    before = bot.hosts.map(({ id }) => bot.files(id))
+  })
+  afterAll(() => bot?.close())
+
+  /** Nothing was started, nothing lies where it did not lie before, and the old version serves. */
+  async function untouched(): Promise<void> {
+    expect(await bot.running()).toEqual(old)
+    expect(bot.hosts.map(({ id }) => bot.files(id))).toEqual(before)
+    expect(bot.hosts.flatMap(({ id }) => bot.leftovers(id))).toEqual([])
+    expect(bot.hosts.flatMap(({ id }) => bot.starts(id))).toEqual(['v1.0.0', 'v1.0.0'])
+    expect(existsSync(outside)).toBe(false)
+  }
+
+  test('that is not published: refused on the card with the URL and what to do; no host is asked to do anything', async () => {
+    const id = await bot.request('v9.9.9')
+    const { state } = await bot.reach(id, 'refused')
+    expect(state).toMatchObject({ why: expect.stringMatching(/^There is no package v9\.9\.9 at http.*\(HTTP 404\)\.$/) })
+    expect(await bot.card(id)).toMatch(/Next: check the version, or publish the package first\./)
+    expect(bot.channel()).toContain('There is no package v9.9.9')
+    expect(bot.hosts.flatMap((host) => bot.audit(host.id))).toEqual([])
+    await untouched()
+  })
+
+  test('whose checksum is missing or is none', async () => {
+    bot.packages.publish('v1.1.0', { body: userService('v1.1.0'), sha256: '<html>sign in first</html>' })
+    const id = await bot.request('v1.1.0')
+    const { state } = await bot.reach(id, 'refused')
+    expect(state).toMatchObject({
+      why: expect.stringMatching(/v1\.1\.0\.tar\.gz\.sha256 holds no sha256 of user-service-v1\.1\.0\.tar\.gz/),
+      next: expect.stringMatching(/^publish it in the format of sha256sum/),
+    })
+    await untouched()
+  })
+
+  test('that needs more disk than a host has is refused before anybody is asked', async () => {
+    bot.packages.publish('v1.1.0', { body: userService('v1.1.0'), announced: 4e15 })
+    const id = await bot.request('v1.1.0')
+    const { state } = await bot.reach(id, 'refused')
+    expect(state).toMatchObject({
+      why: expect.stringMatching(/bj-1 has \d+ MB free where 16000000050 MB are needed\./),
+      next: expect.stringMatching(/free some disk on bj-1/),
+    })
+    expect(bot.packages.fetched('v1.1.0')).toBe(0)
+    await untouched()
+  })
+
+  const file = (name: string): Member => ({ name, text: 'x' })
+  const hostile = (...members: Member[]): Package => ({ body: gzipSync(tarOf([file('server.mjs'), ...members])) })
+  const half = (body: Buffer) => body.subarray(0, body.length / 2)
+  test.each<[string, Package, RegExp]>([
+    [
+      'another body than its checksum says',
+      { body: userService('v1.1.1'), sha256: 'a'.repeat(64) },
+      /verify: the artifact's sha256 is [0-9a-f]{64}, approved was aaaa/,
+    ],
+    [
+      'a body that is shorter than it was',
+      {
+        body: userService('v1.1.1'),
+        send: (response, body) => void response.writeHead(200, { 'content-length': half(body).length }).end(half(body)),
+      },
+      /verify: the artifact's sha256 is [0-9a-f]{64}, approved was/,
+    ],
+    [
+      'a connection that is cut',
+      {
+        body: userService('v1.1.1'),
+        send: (response, body) => {
+          response.writeHead(200, { 'content-length': body.length })
+          response.write(half(body), () => response.destroy())
+        },
+      },
+      /download: curl: \(\d+\) .*/,
+    ],
+    [
+      'a server that has lost it meanwhile',
+      { body: userService('v1.1.1'), send: (response) => void response.writeHead(404).end() },
+      /download: curl: .*404/,
+    ],
+    ['no tar archive', { body: Buffer.from('garbage '.repeat(500)) }, /unpack: not a tar archive/],
+    ['an absolute member', hostile(file(outside)), /unpack: refused member .*rollcall-hostile/],
+    ['a member with ..', hostile(file('../../../escaped')), /unpack: refused member \.\.\/\.\.\/\.\.\/escaped/],
+    [
+      'a symbolic link that escapes, and a member behind it',
+      hostile({ name: 'out', type: '2', link: '../../..' }, file('out/escaped')),
+      /unpack: refused member out/,
+    ],
+    [
+      'a hard link that escapes',
+      hostile({ name: 'own', type: '1', link: '../v1.0.0/server.mjs' }),
+      /unpack: refused member own/,
+    ],
+    ['a device node', hostile({ name: 'null', type: '3' }), /unpack: refused member null/],
+  ])('with %s: the canary stays on the old version, the card says why, and nothing is left behind', async (_, body, why) => {
+    bot.packages.publish('v1.1.1', body)
+    const id = await bot.approved('v1.1.1')
+    const { state, hosts } = await bot.reach(id, 'rolled back')
+    expect(state).toMatchObject({ by: 'the gate', why: expect.stringMatching(why) })
+    console.log(await bot.card(id))
+    expect(await bot.card(id)).toMatch(why)
+    expect(Object.values(hosts).map(({ version }) => version)).toEqual(['v1.0.0', 'v1.0.0'])
+    expect(Object.values(hosts).map(({ at }) => at).sort()).toEqual(['pending', 'rolled back'])
+    await untouched()
+  })
+  test('x', () => console.log(bot.channel()))
+})

@@ -1,0 +1,285 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { type App, createApp, readConfig } from '../../src/app.ts'
+import { type Fleet, type SandboxHost, startFleet } from '../../src/demo/fleet.ts'
+import { provision, releasesFolder } from '../../src/demo/provision.ts'
+import { worldConfig } from '../../src/demo/world-config.ts'
+import type { CommandAnswer } from '../../src/entry/command.ts'
+import { createLog } from '../../src/lib/log.ts'
+import { createRedactor } from '../../src/lib/redact.ts'
+import type { Answer } from '../../src/release/answer.ts'
+import type { Release } from '../../src/release/release.ts'
+import { needs } from '../demo/needs.ts'
+import { type Packages, startPackages, userService } from './packages.ts'
+
+/** Parts of the configuration that a test changes; the rest is the sandbox's. */
+export interface Change {
+  policy?: Record<string, unknown>
+  recipe?: Record<string, unknown>
+  delivery?: 'host' | 'upload'
+  prometheus?: Record<string, unknown>
+  /** Of the bot's process; secrets are read from here. */
+  env?: Record<string, string>
+}
+
+export interface Sandbox {
+  folder: string
+  fleet: Fleet
+  hosts: SandboxHost[]
+  host(id: string): SandboxHost
+  packages: Packages
+  app(): App
+  /** What a rollcall.yaml for it holds, with the change that is in force. */
+  config(): Record<string, unknown>
+  /** Everything that the channel has shown so far. */
+  channel(): string
+  /** Everything that was logged so far. */
+  logged(): string
+  type(person: string, text: string): Promise<CommandAnswer>
+  /** Presses what the card shows; waits until it shows it. */
+  press(person: string, release: string, action: string): Promise<Answer>
+  buttonOf(release: string, action: string): Promise<string>
+  /** Requested by alice; resolves with the release's id once the flow has begun. */
+  request(version: string, ...hosts: string[]): Promise<string>
+  /** Requested by alice, approved by bob. */
+  approved(version: string, ...hosts: string[]): Promise<string>
+  /** Waits until the release stands there; throws at once when it has ended elsewhere. */
+  reach(release: string, at: Release['state']['at'], seconds?: number): Promise<Release>
+  /** The card as the terminal shows it, in one line per block. */
+  card(release: string): Promise<string>
+  /** What runs where, asked three ways that must agree: the bot's probe, the service itself, the link on the disk. */
+  running(): Promise<Record<string, string>>
+  /** Versions that were started on the host since it was set up, one per start. */
+  starts(host: string): string[]
+  /** The host's own record of changes: `kind release version rc`. */
+  audit(host: string): string[]
+  /** Every path under the host's home, without the job protocol's own folder. */
+  files(host: string): string[]
+  /** What an interrupted deploy would leave: unpacked trees, uploads, scripts of jobs that are over. */
+  leftovers(host: string): string[]
+  /** Ends the bot and starts it again on the same data, with another configuration. */
+  restart(change: Change): Promise<void>
+  close(): Promise<void>
+}
+
+const first = 'v1.0.0'
+const over = ['refused', 'rejected', 'expired', 'superseded', 'done', 'rolled back', 'aborted']
+
+/** A bot on a fleet of real SSH servers with user-service v1.0.0 on each; windows are a second, and nothing measures unless told. */
+export async function startSandbox(
+  options: Change & { ids?: string[]; folder?: string; beforeServices?: (fleet: Fleet) => void | Promise<void> } = {},
+): Promise<Sandbox> {
+  await needs('curl', 'flock', 'setsid', 'tar', 'sha256sum')
+  const folder = await mkdtemp(join(tmpdir(), 'rollcall-scenario-'))
+  const undo: (() => Promise<void>)[] = [() => rm(folder, { recursive: true, force: true, maxRetries: 5 })]
+  const close = async () => {
+    while (undo.length > 0) await undo.pop()?.()
+  }
+  try {
+    const packages = await startPackages()
+    undo.push(packages.close)
+    const ids = options.ids ?? ['bj-1', 'sh-1']
+    const fleet = await startFleet({
+      folder,
+      hosts: ids.map((id) => ({ id, region: id.startsWith('bj') ? 'beijing' : 'shanghai' })),
+    })
+    undo.push(fleet.stop)
+    await options.beforeServices?.(fleet)
+    const file = join(folder, 'first.tar.gz')
+    await writeFile(file, userService(first))
+    const sha256 = execFileSync('sha256sum', [file], { encoding: 'utf8' }).slice(0, 64)
+    await provision(fleet.hosts, { version: first, file, sha256 })
+    const sandbox = await withBot({ folder, fleet, packages, change: options, close })
+    undo.push(() => sandbox.app().stop(2000))
+    return sandbox
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function withBot(parts: {
+  folder: string
+  fleet: Fleet
+  packages: Packages
+  change: Change
+  close: () => Promise<void>
+}): Promise<Sandbox> {
+  const { folder, fleet, packages, close } = parts
+  let change = parts.change
+  let shown = ''
+  let logged = ''
+  const config = () => configOf(folder, fleet, packages, change)
+  const open = async (): Promise<App> => {
+    const read = readConfig(config(), { ...process.env, ...change.env })
+    const sink = { write: (line: string) => void (logged += line) }
+    const app = await createApp(read, {
+      write: (text) => void (shown += text),
+      color: false,
+      log: createLog({ redact: createRedactor(read.secrets), env: {}, level: 'debug', stream: sink }),
+    })
+    await app.start()
+    return app
+  }
+  let app = await open()
+  const host = (id: string): SandboxHost => fleet.hosts.find((each) => each.id === id) ?? fail(`no host ${id}`)
+  const root = (id: string) => join(host(id).root, releasesFolder)
+
+  const sandbox: Sandbox = {
+    folder,
+    fleet,
+    hosts: fleet.hosts,
+    host,
+    packages,
+    app: () => app,
+    config,
+    channel: () => shown,
+    logged: () => logged,
+    type: (person, text) => app.command(person, text),
+    async buttonOf(release, action) {
+      const until = Date.now() + 10_000
+      for (;;) {
+        const { buttons } = await app.card(release)
+        const button = buttons.find((each) => each.action === action)
+        if (button !== undefined) return button.id
+        if (Date.now() > until) fail(`the card of ${release} has no ${action}: ${await sandbox.card(release)}`)
+        await delay(20)
+      }
+    },
+    press: async (person, release, action) => app.press(person, await sandbox.buttonOf(release, action)),
+    async request(version, ...hosts) {
+      const answer = await app.command('alice', `/release user-service ${version} ${hosts.join(' ')}`)
+      return /^R-\d+/.exec(answer.text)?.[0] ?? fail(`not requested: ${answer.text}`)
+    },
+    async approved(version, ...hosts) {
+      const id = await sandbox.request(version, ...hosts)
+      await sandbox.reach(id, 'awaiting approval')
+      const answer = await sandbox.press('bob', id, 'release.approve')
+      return answer.ok ? id : fail(`not approved: ${answer.text}`)
+    },
+    async reach(release, at, seconds = 30) {
+      const until = performance.now() + seconds * 1000
+      for (;;) {
+        const found = await app.desk.releases.get(release)
+        if (found?.state.at === at) return found
+        const stands = JSON.stringify(found?.state)
+        if (found !== undefined && over.includes(found.state.at)) fail(`${release} ended as ${stands}, not ${at}`)
+        if (performance.now() > until) fail(`${release} is ${stands} after ${seconds} s, not ${at}`)
+        await delay(20)
+      }
+    },
+    card: async (release) => app.render(await app.card(release)),
+    async running() {
+      const { message } = await app.command('vera', '/hosts user-service')
+      const table = message?.blocks.find((block) => block.type === 'table')
+      const probed = table?.type === 'table' ? table.rows : fail('no table of hosts')
+      const rows = await Promise.all(
+        probed.map(async ([, id = '', , version = '', state = '']) => {
+          const said = await versionServed(host(id))
+          const linked = readlinkSync(join(root(id), 'current'))
+          const agree = version === linked && (state !== 'running' || said === version)
+          return [id, agree ? `${version} ${state}` : `probe ${version} ${state}, served ${said}, linked ${linked}`]
+        }),
+      )
+      return Object.fromEntries(rows)
+    },
+    starts: (id) => lines(join(host(id).root, 'starts')),
+    audit: (id) =>
+      lines(join(root(id), '.rollcall/audit.log')).map((line) => {
+        const entry = JSON.parse(line) as { kind: string; release: string; version: string; rc: number }
+        return `${entry.kind} ${entry.release} ${entry.version} ${entry.rc}`
+      }),
+    files: (id) => walk(host(id).root, '').filter((path) => !path.startsWith(`${releasesFolder}/.rollcall`)),
+    leftovers: (id) =>
+      walk(join(root(id), '.rollcall'), '').filter((path) =>
+        /^tmp\.|(^|\/)(upload|work|agent|current\.new)(\/|$)/.test(path),
+      ),
+    async restart(next) {
+      await app.stop(2000)
+      change = { ...parts.change, ...next }
+      app = await open()
+    },
+    close,
+  }
+  return sandbox
+}
+
+function configOf(folder: string, fleet: Fleet, packages: Packages, change: Change): Record<string, unknown> {
+  const base = worldConfig({ hosts: fleet.hosts, artifactUrl: packages.url, prometheusUrl: undefined, folder })
+  const [service] = base.services as [{ artifact: object; recipe: object; policy: object }]
+  return {
+    ...base,
+    services: [
+      {
+        ...service,
+        artifact: { ...service.artifact, delivery: change.delivery ?? 'host' },
+        recipe: {
+          ...service.recipe,
+          health: { command: ['bin/health'], timeout: '5s', passes: 2 },
+          commandTimeout: '5s',
+          keep: 20,
+          ...change.recipe,
+        },
+        policy: {
+          ...service.policy,
+          batches: ['1', '100%'],
+          windows: ['1s', '1s'],
+          interval: '500ms',
+          warmup: '0s',
+          ...change.policy,
+        },
+      },
+    ],
+    ssh: { connectSeconds: 3, reconnectSeconds: [0.1, 0.2, 0.4] },
+    ...(change.prometheus === undefined ? {} : { prometheus: change.prometheus }),
+  }
+}
+
+async function versionServed(host: SandboxHost): Promise<string> {
+  try {
+    const answer = await fetch(`http://${host.ip}:${host.servicePort}/health`, { signal: AbortSignal.timeout(3000) })
+    return ((await answer.json()) as { version: string }).version
+  } catch {
+    return 'nothing'
+  }
+}
+
+function lines(file: string): string[] {
+  return existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : []
+}
+
+function walk(folder: string, below: string): string[] {
+  return readdirSync(join(folder, below), { withFileTypes: true })
+    .flatMap((entry) => {
+      const path = below === '' ? entry.name : `${below}/${entry.name}`
+      return entry.isDirectory() ? [path, ...walk(folder, path)] : [path]
+    })
+    .toSorted()
+}
+
+/** A folder on a disk of its own of so many MB, as long as `release` was not called; undefined where that is not permitted. */
+export function smallDisk(folder: string, megabytes: number): { release: () => void } | undefined {
+  mkdirSync(folder, { recursive: true })
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m,mode=755`, 'rollcall-test', folder], {
+      stdio: 'pipe',
+    })
+  } catch {
+    return undefined
+  }
+  const release = () => {
+    process.removeListener('exit', release)
+    // Lazily: what still looks into it keeps it, nobody new gets there.
+    execFileSync('umount', ['-l', folder], { stdio: 'pipe' })
+  }
+  process.once('exit', release)
+  return { release }
+}
+
+function fail(why: string): never {
+  throw new Error(why)
+}
