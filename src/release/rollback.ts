@@ -6,6 +6,7 @@ import type { Json } from '../ports/store.ts'
 import { type Answer, no, stale, yes } from './answer.ts'
 import type { Bound } from './button.ts'
 import type { Desk } from './desk.ts'
+import { giveUp } from './give-up.ts'
 import { occupy } from './request.ts'
 import { setScene, tell } from './scene.ts'
 import { steer } from './steer.ts'
@@ -51,6 +52,11 @@ export async function rollbackStory(flow: Flow, desk: Desk, input: Json): Promis
   for (const [host, progress] of Object.entries(release.hosts)) {
     if (progress.at !== 'pending') scene.touched.add(host)
   }
-  await takeBack(scene, by, `${by} pressed Roll back`)
-  await flow.step('leave the hosts', () => desk.target.leave([...scene.touched]))
+  try {
+    await takeBack(scene, by, `${by} pressed Roll back`)
+    await flow.step('leave the hosts', () => desk.target.leave([...scene.touched]))
+  } catch (error) {
+    await giveUp(desk, id, error)
+    throw error
+  }
 }

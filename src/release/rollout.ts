@@ -1,14 +1,12 @@
-import { asFault } from '../lib/fault.ts'
 import type { Flow } from '../ports/flow.ts'
 import type { Json } from '../ports/store.ts'
 import { awaitDecision } from './decision.ts'
 import { deployBatch } from './deploy.ts'
 import type { Desk } from './desk.ts'
+import { giveUp } from './give-up.ts'
 import { observeBatch } from './observe.ts'
-import { isOver } from './release.ts'
 import { openRelease, requestSchema } from './request.ts'
 import { type Course, mark, phase, type Scene, setScene, tell } from './scene.ts'
-import { showCard } from './show.ts'
 import { stopHere } from './stop.ts'
 import { takeBack } from './take-back.ts'
 
@@ -22,7 +20,7 @@ export async function releaseStory(flow: Flow, desk: Desk, input: Json): Promise
   try {
     await goOn(flow, desk)
   } catch (error) {
-    await giveUp(flow, desk, error)
+    await giveUp(desk, flow.id, error)
     throw error
   }
 }
@@ -38,23 +36,6 @@ async function goOn(flow: Flow, desk: Desk): Promise<void> {
   else if (course.go === 'abort') await stopHere(scene, course.by, course.why)
   else await finish(scene)
   await flow.step('leave the hosts', () => desk.target.leave([...scene.touched]))
-}
-
-/**
- * A defect must not leave a card that looks alive: it is closed with what is known, and the service is free again. Written
- * directly, because a flow that broke its own rules can take no further step; run again it finds the release over.
- */
-async function giveUp(flow: Flow, desk: Desk, error: unknown): Promise<void> {
-  const fault = asFault(error)
-  desk.log.error({ release: flow.id, code: fault.code, err: fault }, 'release given up')
-  const now = desk.clock().toISOString()
-  const why = `an error of Rollcall itself: ${fault.line} Versions are as last seen; /hosts asks the hosts`
-  await desk.releases.update(flow.id, (current) =>
-    isOver(current.state)
-      ? undefined
-      : { ...current, state: { at: 'aborted', by: 'Rollcall', why, when: now }, endedAt: now, turn: current.turn + 1 },
-  )
-  await showCard(desk, flow.id)
 }
 
 async function rollOut(scene: Scene): Promise<Course> {

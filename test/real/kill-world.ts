@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
-  appendFileSync,
   chmodSync,
   cpSync,
   existsSync,
@@ -170,7 +169,7 @@ function hostOf(id: string, sshd: Sshd): KillHost {
     sshd,
     service,
     effects: () => readLines(join(sshd.folder, 'effects')),
-    daemons: () => processesIn(service).filter((pid) => readCommand(pid).startsWith('sleep\0900')),
+    daemons: () => processesIn(service).filter((pid) => readCommand(pid)[1] === '900'),
   }
 }
 
@@ -274,11 +273,11 @@ function processesIn(folder: string): number[] {
   })
 }
 
-function readCommand(pid: number): string {
+function readCommand(pid: number): string[] {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
   } catch {
-    return ''
+    return []
   }
 }
 
@@ -294,8 +293,4 @@ async function endProcessesIn(folder: string): Promise<void> {
     }
     return left.length === 0
   })
-}
-
-export function note(path: string, line: string): void {
-  appendFileSync(path, `${line}\n`)
 }

@@ -327,3 +327,106 @@ describe('approval', () => {
     })
   })
 })
+
+describe('rolling back', () => {
+  const toHeld = async (t: TestDesk) => {
+    await approved(t)
+    await t.reach('R-1', 'held')
+  }
+
+  test('a first release takes the service away again', async () => {
+    const t = await start()
+    Object.assign(t.target.hosts.get('bj-1')!, { version: undefined, versions: [] })
+    Object.assign(t.target.hosts.get('sh-2')!, { version: undefined, versions: [] })
+    Object.assign(t.target.hosts.get('bj-3')!, { version: undefined, versions: [] })
+    await toHeld(t)
+    await t.press('bob', 'R-1', 'release.rollback')
+    const back = await t.reach('R-1', 'rolled back')
+    expect(t.target.calls.at(-1)).toBe('remove bj-1 rollback/1')
+    expect(back.hosts['bj-1']).toMatchObject({ at: 'rolled back', version: null })
+  })
+
+  test('a host that was never reached gets a tombstone and a fence, so that the lost deploy cannot arrive later', async () => {
+    const t = await start()
+    t.target.hosts.get('bj-1')!.next = [{ at: 'unreachable', effect: false }]
+    await approved(t)
+    await t.reach('R-1', 'held')
+    t.target.jobs.clear()
+    await t.press('bob', 'R-1', 'release.rollback')
+    await t.reach('R-1', 'rolled back')
+    expect(t.target.jobs.get('R-1/bj-1/deploy/1')).toEqual({ at: 'cancelled' })
+    expect(t.target.hosts.get('bj-1')).toMatchObject({ epoch: 2, version: 'v1.0.0', effects: [] })
+  })
+
+  test('a version that somebody else put there meanwhile is left alone and named', async () => {
+    const t = await start()
+    await toHeld(t)
+    Object.assign(t.target.hosts.get('bj-1')!, { version: 'v9.9.9', versions: ['v9.9.9', 'v1.0.0'] })
+    await t.press('bob', 'R-1', 'release.rollback')
+    await expect
+      .poll(async () => (await t.desk.releases.need('R-1')).state)
+      .toMatchObject({
+        at: 'held',
+        why: expect.stringMatching(/bj-1: runs v9\.9\.9, which this release did not put there/),
+      })
+    await t.press('bob', 'R-1', 'release.abort')
+    const aborted = await t.reach('R-1', 'aborted')
+    expect(aborted.hosts['bj-1']?.version).toBe('v9.9.9')
+    expect(t.target.hosts.get('bj-1')?.version).toBe('v9.9.9')
+  })
+
+  test('a host that is down during the rollback holds it; after an abort its version is named as unknown', async () => {
+    const t = await start()
+    await toHeld(t)
+    t.target.hosts.get('bj-1')!.down = true
+    await t.press('bob', 'R-1', 'release.rollback')
+    await expect
+      .poll(async () => (await t.desk.releases.need('R-1')).state)
+      .toMatchObject({ at: 'held', why: expect.stringMatching(/rollback incomplete: bj-1/) })
+    await t.press('bob', 'R-1', 'release.abort')
+    await t.reach('R-1', 'aborted')
+    await expect
+      .poll(() => JSON.stringify([...t.chat.posts.values()].find((post) => post.key === 'R-1/aborted')?.message))
+      .toMatch(/"bj-1","unknown"/)
+  })
+
+  test('of an older release is refused while a newer one is on the hosts', async () => {
+    const t = await start({ policy: { batches: ['100%'], windows: ['20ms'] } })
+    for (const [id, version] of [
+      ['R-1', 'v1.1.0'],
+      ['R-2', 'v1.2.0'],
+    ] as const) {
+      await t.type('alice', `/release user-service ${version}`)
+      await t.reach(id, 'awaiting approval')
+      await t.press('bob', id, 'release.approve')
+      await t.reach(id, 'held')
+      await t.press('alice', id, 'release.promote')
+      await t.reach(id, 'done')
+    }
+    expect((await t.press('bob', 'R-1', 'release.rollback')).text).toMatch(/R-2 has put v1\.2\.0 on the hosts since/)
+    expect((await t.press('vera', 'R-2', 'release.rollback')).text).toMatch(/needs the role/)
+  })
+})
+
+describe('a freeze window', () => {
+  const freeze = [{ from: '00:00', to: '24:00', timeZone: 'UTC', reason: 'year end' }]
+
+  test('refuses a release and says how to override it', async () => {
+    const t = await start({ policy: { freeze } })
+    await t.type('alice', '/release user-service v1.1.0')
+    expect((await t.reach('R-1', 'refused')).state).toMatchObject({
+      why: expect.stringMatching(/year end/),
+      next: expect.stringMatching(/--override-freeze/),
+    })
+  })
+
+  test('overridden takes a second approver', async () => {
+    const t = await start({ policy: { freeze } })
+    await t.type('alice', '/release user-service v1.1.0 --override-freeze')
+    expect(await t.reach('R-1', 'awaiting approval')).toMatchObject({ approvalsNeeded: 2 })
+    expect((await t.press('bob', 'R-1', 'release.approve')).text).toMatch(/1 more needed/)
+    expect(t.target.calls).toEqual([])
+    await t.press('carol', 'R-1', 'release.approve')
+    await t.reach('R-1', 'held')
+  })
+})

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -114,11 +114,109 @@ describe.skipIf(skipReal)('a package that is not as it should be', () => {
     const id = await bot.approved('v1.1.1')
     const { state, hosts } = await bot.reach(id, 'rolled back')
     expect(state).toMatchObject({ by: 'the gate', why: expect.stringMatching(why) })
-    console.log(await bot.card(id))
     expect(await bot.card(id)).toMatch(why)
-    expect(Object.values(hosts).map(({ version }) => version)).toEqual(['v1.0.0', 'v1.0.0'])
-    expect(Object.values(hosts).map(({ at }) => at).sort()).toEqual(['pending', 'rolled back'])
+    expect(await bot.card(id)).toContain('Next: correct it, then /release user-service <version>')
+    expect(Object.values(hosts)).toMatchObject([
+      { at: 'rolled back', version: 'v1.0.0' },
+      { at: 'pending', version: 'v1.0.0' },
+    ])
     await untouched()
   })
-  test('x', () => console.log(bot.channel()))
+
+  describe('that the bot fetches and sends on', () => {
+    beforeAll(() => bot.restart({ delivery: 'upload' }))
+    afterAll(() => bot.restart({}))
+
+    test('with another body than its checksum says is refused before a host gets it', async () => {
+      bot.packages.publish('v1.1.1', { body: userService('v1.1.1'), sha256: 'a'.repeat(64) })
+      const id = await bot.approved('v1.1.1')
+      const { state } = await bot.reach(id, 'rolled back')
+      expect(state).toMatchObject({ why: expect.stringMatching(/has the sha256 [0-9a-f]{64}, approved was aaaa/) })
+      await untouched()
+    })
+
+    test('over a connection that is cut holds and asks, and Retry gets it', async () => {
+      const body = userService('v1.1.1')
+      bot.packages.publish('v1.1.1', {
+        body,
+        send: (response) => {
+          response.writeHead(200, { 'content-length': body.length })
+          response.write(half(body), () => response.destroy())
+        },
+      })
+      const id = await bot.approved('v1.1.1', 'bj-1')
+      const { state } = await bot.reach(id, 'held')
+      expect(state).toMatchObject({ why: expect.stringMatching(/v1\.1\.1\.tar\.gz could not be fetched/) })
+      expect(await bot.card(id)).toContain('check the artifact server, then try again')
+      await untouched()
+      bot.packages.publish('v1.1.1', { body })
+      expect((await bot.press('alice', id, 'release.retry')).ok).toBe(true)
+      await bot.promoted(id)
+      expect(await bot.running()).toEqual({ ...old, 'bj-1': 'v1.1.1 running' })
+      expect(bot.starts('bj-1')).toEqual(['v1.0.0', 'v1.1.1'])
+      // Under this name the host has this content now, and no other is put there.
+      bot.packages.publish('v1.1.1', { body: userService('v1.1.1', { files: { other: 'content' } }) })
+      const again = await bot.approved('v1.1.1', 'sh-1')
+      await bot.promoted(again)
+      expect(await bot.running()).toEqual({ 'bj-1': 'v1.1.1 running', 'sh-1': 'v1.1.1 running' })
+    })
+  })
+})
+
+describe.skipIf(skipReal)('a disk that is full', () => {
+  let bot: Sandbox
+  let disk: ReturnType<typeof smallDisk>
+  const megabytes = (count: number): Package => ({
+    body: gzipSync(tarOf([{ name: 'big', text: '0'.repeat(count * 1_000_000) }])),
+  })
+  beforeAll(async () => {
+    bot = await startSandbox({
+      beforeServices: (fleet) => {
+        disk = smallDisk(join(fleet.hosts[0]?.root ?? '', 'opt'), 64)
+        return disk
+      },
+    })
+  })
+  afterAll(async () => {
+    await bot?.close()
+  })
+  const lump = () => join(bot.host('bj-1').root, 'opt/lump')
+
+  test('the canary runs out of it while it expands the archive, or is known not to have enough', async (task) => {
+    task.skip(disk === undefined, 'a small disk takes the right to mount one')
+    for (const [version, size, why] of [
+      ['v1.2.0', 90, /unpack: the archive cannot be expanded: .*No space left on device/],
+      ['v1.2.1', 40, /disk: \d+ MB are needed in .* to unpack, \d+ MB are free/],
+    ] as const) {
+      bot.packages.publish(version, megabytes(size))
+      const { state } = await bot.reach(await bot.approved(version), 'rolled back')
+      expect(state).toMatchObject({ by: 'the gate', why: expect.stringMatching(why) })
+      expect(await bot.running()).toEqual(old)
+      expect(bot.leftovers('bj-1')).toEqual([])
+      expect(readdirSync(join(bot.host('bj-1').root, 'opt/releases/user-service'))).toEqual([
+        '.rollcall',
+        'current',
+        'v1.0.0',
+      ])
+    }
+  })
+
+  test('filled after the approval was asked for: the approval lapses and the card names the host and the megabytes', async (task) => {
+    task.skip(disk === undefined, 'a small disk takes the right to mount one')
+    bot.packages.publish('v1.2.2', { body: userService('v1.2.2') })
+    const id = await bot.request('v1.2.2')
+    await bot.reach(id, 'awaiting approval')
+    writeFileSync(lump(), Buffer.alloc(40_000_000))
+    expect((await bot.press('bob', id, 'release.approve')).ok).toBe(true)
+    const { state } = await bot.reach(id, 'refused')
+    expect(bot.channel()).toContain('The approval lapsed: the facts have changed since')
+    expect(state).toMatchObject({
+      why: expect.stringMatching(/^bj-1 has \d+ MB free where 51 MB are needed\.$/),
+      next: 'free some disk on bj-1, or lower recipe.keep',
+    })
+    expect(await bot.running()).toEqual(old)
+    rmSync(lump())
+    await bot.promoted(await bot.approved('v1.2.2'))
+    expect(await bot.running()).toEqual({ 'bj-1': 'v1.2.2 running', 'sh-1': 'v1.2.2 running' })
+  })
 })

@@ -59,6 +59,8 @@ export interface Sandbox {
   audit(host: string): string[]
   /** Every path under the host's home, without the job protocol's own folder. */
   files(host: string): string[]
+  /** Promotes the held gates of a release that nothing measures, until it is done. */
+  promoted(release: string): Promise<Release>
   /** What an interrupted deploy would leave: unpacked trees, uploads, scripts of jobs that are over. */
   leftovers(host: string): string[]
   /** Ends the bot and starts it again on the same data, with another configuration. */
@@ -71,7 +73,7 @@ const over = ['refused', 'rejected', 'expired', 'superseded', 'done', 'rolled ba
 
 /** A bot on a fleet of real SSH servers with user-service v1.0.0 on each; windows are a second, and nothing measures unless told. */
 export async function startSandbox(
-  options: Change & { ids?: string[]; folder?: string; beforeServices?: (fleet: Fleet) => void | Promise<void> } = {},
+  options: Change & { ids?: string[]; beforeServices?: (fleet: Fleet) => (() => void) | undefined } = {},
 ): Promise<Sandbox> {
   await needs('curl', 'flock', 'setsid', 'tar', 'sha256sum')
   const folder = await mkdtemp(join(tmpdir(), 'rollcall-scenario-'))
@@ -87,8 +89,9 @@ export async function startSandbox(
       folder,
       hosts: ids.map((id) => ({ id, region: id.startsWith('bj') ? 'beijing' : 'shanghai' })),
     })
-    undo.push(fleet.stop)
-    await options.beforeServices?.(fleet)
+    let release: (() => void) | undefined
+    undo.push(async () => release?.(), fleet.stop)
+    release = options.beforeServices?.(fleet)
     const file = join(folder, 'first.tar.gz')
     await writeFile(file, userService(first))
     const sha256 = execFileSync('sha256sum', [file], { encoding: 'utf8' }).slice(0, 64)
@@ -129,6 +132,10 @@ async function withBot(parts: {
   const host = (id: string): SandboxHost => fleet.hosts.find((each) => each.id === id) ?? fail(`no host ${id}`)
   const root = (id: string) => join(host(id).root, releasesFolder)
 
+  const leaves = async (release: string, at: Release['state']['at']) => {
+    while ((await app.desk.releases.need(release)).state.at === at) await delay(20)
+  }
+
   const sandbox: Sandbox = {
     folder,
     fleet,
@@ -165,12 +172,26 @@ async function withBot(parts: {
       const until = performance.now() + seconds * 1000
       for (;;) {
         const found = await app.desk.releases.get(release)
-        if (found?.state.at === at) return found
+        if (found?.state.at === at) {
+          // The last words stand in the channel once the flow has ended.
+          if (over.includes(at)) await app.desk.flows.finished(release)
+          return found
+        }
         const stands = JSON.stringify(found?.state)
         if (found !== undefined && over.includes(found.state.at)) fail(`${release} ended as ${stands}, not ${at}`)
         if (performance.now() > until) fail(`${release} is ${stands} after ${seconds} s, not ${at}`)
         await delay(20)
       }
+    },
+    async promoted(release) {
+      const { plan } = await app.desk.releases.need(release)
+      for (const _ of plan?.batches ?? []) {
+        await sandbox.reach(release, 'held')
+        const { ok, text } = await sandbox.press('alice', release, 'release.promote')
+        if (!ok) fail(`not promoted: ${text}`)
+        await leaves(release, 'held')
+      }
+      return sandbox.reach(release, 'done')
     },
     card: async (release) => app.render(await app.card(release)),
     async running() {
@@ -253,6 +274,7 @@ function lines(file: string): string[] {
 }
 
 function walk(folder: string, below: string): string[] {
+  if (!existsSync(folder)) return []
   return readdirSync(join(folder, below), { withFileTypes: true })
     .flatMap((entry) => {
       const path = below === '' ? entry.name : `${below}/${entry.name}`
@@ -261,8 +283,8 @@ function walk(folder: string, below: string): string[] {
     .toSorted()
 }
 
-/** A folder on a disk of its own of so many MB, as long as `release` was not called; undefined where that is not permitted. */
-export function smallDisk(folder: string, megabytes: number): { release: () => void } | undefined {
+/** Makes the folder a disk of its own of so many MB; the result gives it back. Undefined where that is not permitted. */
+export function smallDisk(folder: string, megabytes: number): (() => void) | undefined {
   mkdirSync(folder, { recursive: true })
   try {
     execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m,mode=755`, 'rollcall-test', folder], {
@@ -277,7 +299,7 @@ export function smallDisk(folder: string, megabytes: number): { release: () => v
     execFileSync('umount', ['-l', folder], { stdio: 'pipe' })
   }
   process.once('exit', release)
-  return { release }
+  return release
 }
 
 function fail(why: string): never {

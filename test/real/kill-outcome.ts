@@ -1,0 +1,169 @@
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { createSqliteStore } from '../../src/adapters/sqlite/index.ts'
+import type { Json, Store } from '../../src/ports/store.ts'
+import { type KillHost, readLines, type Slot } from './kill-world.ts'
+
+/** Everything that a story has left: in the store, on the hosts and in the channel. Two good runs give equal ones. */
+export interface Outcome {
+  release: unknown
+  flows: unknown
+  jobs: unknown
+  /** By key; what each says in the end. */
+  messages: Record<string, unknown>
+  hosts: Record<string, { current: string; effects: string[]; audit: unknown[]; jobs: string[]; daemons: number }>
+  /** Titles of the messages that stand under a card in the transcript, sorted. */
+  threads: string[]
+}
+
+/** Times, durations, hashes and the number of the release differ from run to run; nothing else may. */
+const VARYING: [RegExp, string][] = [
+  [/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '<time>'],
+  [/\b\d+ (ms|s|min|h)\b( \d+ (ms|s|min|h)\b)*/g, '<duration>'],
+  [/\b[0-9a-f]{12,64}\b/g, '<hash>'],
+  [/\bR-\d+/g, 'R-n'],
+]
+/** A number that a crash took and nobody used leaves a gap in these. */
+const GAPS = new Set(['turn', 'epoch'])
+
+function plain(value: unknown): unknown {
+  if (typeof value === 'string') return VARYING.reduce((text, [what, name]) => text.replace(what, name), value)
+  if (typeof value === 'number') return value > 1e9 ? '<time>' : value
+  if (Array.isArray(value)) return value.map(plain)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => [plain(key), GAPS.has(key) ? '<n>' : plain(inner)]),
+  )
+}
+
+/** What is there now. `wrong` are things that no run may leave, whatever it is compared with. */
+export async function readOutcome(slot: Slot): Promise<{ outcome: Outcome; wrong: string[] }> {
+  const store = await createSqliteStore({ folder: slot.data })
+  try {
+    const all = async (collection: string) => (await store.find(collection)).map(({ id, document }) => ({ id, document }))
+    const releases = await all('releases')
+    const jobs = await all('jobs')
+    const messages = await all('messages')
+    const flows = await all('flows')
+    const threads = readLines(slot.transcript).flatMap((line) => /^ {4}↳ (.*)$/.exec(line)?.[1] ?? [])
+    const outcome: Outcome = {
+      release: releases.map(({ document }) => plain(document)),
+      flows: flows.map(({ id, document }) => plain([id, pick(document, ['kind', 'state', 'phase', 'fault'])])),
+      jobs: jobs.map(({ id, document }) => plain([id, document])),
+      messages: Object.fromEntries(
+        messages.map(({ id, document }) => [plain(id), plain(pick(document, ['channel', 'thread', 'message']))]),
+      ),
+      hosts: Object.fromEntries(slot.hosts().map((host) => [host.id, onHost(host)])),
+      threads: threads.map((title) => String(plain(title))).sort(),
+    }
+    const wrong = [
+      ...(releases.length === 1 ? [] : [`there are ${releases.length} releases`]),
+      ...slot.hosts().flatMap((host) => wrongOnHost(host, releases[0]?.document)),
+      ...(await wrongOutputs(store, slot, jobs.map(({ id }) => id))),
+    ]
+    return { outcome, wrong }
+  } finally {
+    await store.close()
+  }
+}
+
+function pick(document: Json, keys: string[]): Record<string, Json | undefined> {
+  const fields = document as Record<string, Json | undefined>
+  return Object.fromEntries(keys.map((key) => [key, fields[key]]))
+}
+
+function onHost(host: KillHost): Outcome['hosts'][string] {
+  const mine = join(host.service, '.rollcall')
+  const jobs = join(mine, 'jobs')
+  return {
+    current: readlinkSync(join(host.service, 'current')),
+    effects: host.effects(),
+    audit: readLines(join(mine, 'audit.log')).map((line) => plain(JSON.parse(line))),
+    jobs: existsSync(jobs) ? readdirSync(jobs).sort().map((name) => String(plain(name))) : [],
+    daemons: host.daemons().length,
+  }
+}
+
+function wrongOnHost(host: KillHost, release: Json | undefined): string[] {
+  const { effects, audit, daemons } = onHost(host)
+  const keys = audit.map((line) => (line as { key: string }).key)
+  const file = join(host.service, '.rollcall', 'epoch')
+  const epoch = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0
+  const known = (release as { epoch?: number } | undefined)?.epoch ?? 0
+  return [
+    ...(new Set(keys).size === keys.length ? [] : [`${host.id} has more than one audit line of a job: ${keys}`]),
+    ...(daemons === 1 ? [] : [`on ${host.id} the service runs ${daemons} times`]),
+    ...(epoch === known || epoch === 0 ? [] : [`${host.id} has the epoch ${epoch}, the release ${known}`]),
+    ...(effects.length % 2 === 0 ? [] : [`${host.id}: each change stops once and starts once: ${effects}`]),
+  ]
+}
+
+/** Each stream holds the job's log from the first byte to the last, without a gap and without a byte twice. */
+async function wrongOutputs(store: Store, slot: Slot, jobs: string[]): Promise<string[]> {
+  const wrong: string[] = []
+  for (const id of jobs) {
+    const host = slot.hosts().find((each) => id.includes(`/${each.id}/`))
+    if (host === undefined) {
+      wrong.push(`job ${id} is of no host here`)
+      continue
+    }
+    let at = 0
+    let text = ''
+    for (const { seq, entry } of await store.read(`output/${id}`)) {
+      const chunk = entry as { text: string; bytes: number }
+      if (seq !== at) wrong.push(`the output of ${id} goes on at ${seq}, not at ${at}`)
+      at = seq + chunk.bytes
+      text += chunk.text
+    }
+    const log = logOf(host, id)
+    if (text !== log) wrong.push(`the output of ${id} is not its log: ${JSON.stringify(text)} and ${JSON.stringify(log)}`)
+    if (!/== done: \S+\n$|the port is taken\nstart: exit 3[^\n]*\n$/.test(text)) {
+      wrong.push(`the output of ${id} does not end as a job does: ${JSON.stringify(text.slice(-80))}`)
+    }
+  }
+  return wrong
+}
+
+function logOf(host: KillHost, id: string): string | undefined {
+  const jobs = join(host.service, '.rollcall', 'jobs')
+  const [release, , step, attempt] = id.split('/')
+  // How a key becomes a folder's name is the adapter's business; these words are in it.
+  const words = [release ?? '', step ?? '']
+  const folder = readdirSync(jobs).find(
+    (name) => words.every((word) => name.includes(word)) && name.endsWith(attempt ?? ''),
+  )
+  return folder === undefined ? undefined : readFileSync(join(jobs, folder, 'log'), 'utf8')
+}
+
+/** How an outcome differs from the one that it should be, one line each; where one counts double, that is told apart. */
+export function compare(wanted: Outcome, found: Outcome): { differences: string[]; doubleEffects: number; doubled: string[] } {
+  const differences: string[] = []
+  walk('', wanted, found, differences)
+  let doubleEffects = 0
+  for (const [id, host] of Object.entries(wanted.hosts)) {
+    const there = found.hosts[id]
+    for (const line of new Set(there?.effects)) {
+      doubleEffects += Math.max(0, count(there?.effects ?? [], line) - count(host.effects, line))
+    }
+  }
+  const doubled = [...new Set(found.threads)].filter((title) => count(found.threads, title) > count(wanted.threads, title))
+  return { differences, doubleEffects, doubled }
+}
+
+const count = (lines: string[], line: string) => lines.filter((each) => each === line).length
+
+function walk(path: string, wanted: unknown, found: unknown, differences: string[]): void {
+  if (differences.length > 8 || JSON.stringify(wanted) === JSON.stringify(found)) return
+  const inner = (value: unknown) => typeof value === 'object' && value !== null
+  if (!inner(wanted) || !inner(found)) {
+    differences.push(`${path}: ${JSON.stringify(found)} instead of ${JSON.stringify(wanted)}`)
+    return
+  }
+  const before = differences.length
+  const keys = new Set([...Object.keys(wanted as object), ...Object.keys(found as object)])
+  for (const key of keys) {
+    const [a, b] = [wanted, found].map((value) => (value as Record<string, unknown>)[key])
+    walk(path === '' ? key : `${path}.${key}`, a, b, differences)
+  }
+  if (differences.length === before) differences.push(`${path}: other order of keys`)
+}
