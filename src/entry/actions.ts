@@ -12,6 +12,7 @@ import { resume } from '../release/resume.ts'
 import { retry } from '../release/retry.ts'
 import { rollback } from '../release/rollback.ts'
 import { skip } from '../release/skip.ts'
+import { noteFault } from './note-fault.ts'
 
 type Press = (desk: Desk, bound: Bound, person: Person) => Promise<Answer>
 
@@ -38,7 +39,7 @@ export async function press(desk: Desk, buttonId: string, person: Person): Promi
     return await action(desk, bound, person)
   } catch (error) {
     const fault = asFault(error)
-    desk.log.warn({ code: fault.code, button: buttonId.slice(0, 64), person: person.id, err: fault }, 'press failed')
+    noteFault(desk.log, fault, { button: buttonId.slice(0, 64), person: person.id })
     return no(fault.message, fault.next)
   }
 }

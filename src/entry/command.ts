@@ -4,6 +4,7 @@ import { suggestion } from '../lib/did-you-mean.ts'
 import { asFault } from '../lib/fault.ts'
 import type { Message } from '../ports/chat.ts'
 import type { Desk } from '../release/desk.ts'
+import { noteFault } from './note-fault.ts'
 
 export interface Words {
   /** Without the flags. */
@@ -75,10 +76,7 @@ export async function runCommand(context: CommandContext, text: string): Promise
     return await command.run(context, words)
   } catch (error) {
     const fault = asFault(error)
-    context.desk.log.warn(
-      { code: fault.code, command: command.name, person: context.person.id, err: fault },
-      'command failed',
-    )
+    noteFault(context.desk.log, fault, { command: command.name, person: context.person.id })
     return { ok: false, text: fault.line }
   }
 }

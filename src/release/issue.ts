@@ -14,7 +14,7 @@ export function card(release: Release, now: Date, buttons: Button[]): Message {
   blocks.push({ type: 'fields', items: fields(release, now) })
   if (plan !== undefined) {
     if (release.state.at === 'awaiting approval') blocks.push(...planBlocks(release, plan))
-    else blocks.push(...progressBlocks(release, plan))
+    else if (release.startedAt !== undefined) blocks.push(...progressBlocks(release, plan))
   }
   const last = release.verdicts.at(-1)
   if (last !== undefined && ['rolling out', 'held'].includes(release.state.at))
@@ -137,7 +137,7 @@ export function planBlocks(release: Release, plan: Plan): Block[] {
       columns: ['metric', 'limits', 'from'],
       rows: release.metrics.map((metric) => [
         metric.name,
-        metric.thresholds.text.join(' / '),
+        metric.thresholds.text.join(' / ') || 'no limit',
         metric.candidates.join(', '),
       ]),
     })

@@ -171,6 +171,7 @@ export function runArgs(job: Job, from: number): string[] {
   const upload = artifact?.delivery === 'upload' ? artifact : undefined
   const key = encodeKey(job.key)
   const audit = JSON.stringify({
+    at: new Date().toISOString(),
     key,
     kind: job.kind,
     to: job.kind === 'remove' ? '' : job.version,

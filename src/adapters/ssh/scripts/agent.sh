@@ -158,29 +158,33 @@ home() {
   [ -d "$dir" ] || { mkdir -p "$root" && (umask 077 && exec mkdir -p "$dir"); }
 }
 
-# Takes the job in: everything into a folder of its own, checked, then one rename makes it the job.
+# Takes the job in: everything into a folder of its own, checked, then one rename makes it the job. Files instead of
+# command substitutions, and no process where a builtin will do: on a small host, processes are what a deploy costs.
 receive() {
   tmp=$dir/tmp.$nonce
-  err=$(home 2>&1 && exec mkdir -p "$dir/jobs" "$dir/epochs" "$tmp/work/tree" 2>&1) || deny upload "$err"
+  home 2>/dev/null && mkdir -p "$dir/jobs" "$dir/epochs" "$tmp/work/tree" 2>/dev/null ||
+    err=$(home 2>&1 && mkdir -p "$dir/jobs" "$dir/epochs" "$tmp/work/tree" 2>&1) || deny upload "$err"
   {
     printf '%s' "$script" >"$tmp/script" && printf '%s\n' "$self" >"$tmp/agent" &&
       printf '%s\n' "$args" >"$tmp/args" && printf '%s\n%s\n%s\n' "$epoch" "$timeout" "$audit" >"$tmp/job"
   } 2>/dev/null || deny upload "cannot write to $dir, is the disk full?"
-  set -- script
+  set -- "$tmp/script"
   if [ -n "$digest" ]; then
-    # dd counts as it copies: "N bytes ... copied".
-    err=$(exec dd bs=131072 of="$tmp/upload" 2>&1) || deny upload "the upload cannot be written: $err"
-    err=${err%% bytes*}
-    printf '%s\n' "${err##*"$NL"}" >"$tmp/bytes"
-    [ "$algorithm" = sha256 ] && set -- script upload
+    # Its last word is "N bytes ... copied".
+    dd bs=131072 of="$tmp/upload" 2>"$tmp/bytes" || deny upload "the upload cannot be written: $(cat "$tmp/bytes")"
+    [ "$algorithm" = sha256 ] && set -- "$@" "$tmp/upload"
   fi
-  sums=$(cd "$tmp" && sha256sum "$@" 2>&1) || deny upload "$sums"
-  set -- $sums
-  [ "$1" = "$sha" ] || deny digest "the script's sha256 is $1, approved was $sha"
-  if [ -n "$digest" ]; then
-    [ "$algorithm" = sha256 ] && shift 2 || set -- $(md5sum <"$tmp/upload")
-    [ "$1" = "$digest" ] || deny upload "the upload is not whole: its $algorithm is $1, approved was $digest"
-  fi
+  sha256sum "$@" >"$tmp/sums" || deny upload 'sha256sum does not work here'
+  [ "$algorithm" = md5 ] && md5sum "$tmp/upload" >>"$tmp/sums"
+  sum= rest=
+  {
+    read -r sum rest
+    [ "$sum" = "$sha" ] || deny digest "the script's sha256 is $sum, approved was $sha"
+    if [ -n "$digest" ]; then
+      read -r sum rest
+      [ "$sum" = "$digest" ] || deny upload "the upload is not whole: its $algorithm is $sum, approved was $digest"
+    fi
+  } <"$tmp/sums"
   # Fails when another submission of this key, or a cancel, was first: both leave the folder not empty.
   mv -T "$tmp" "$job" 2>/dev/null || rm -rf "$tmp"
   [ -f "$job/script" ] || [ -d "$job/start" ] || deny upload "the job cannot be stored in $dir"
@@ -198,7 +202,7 @@ submit() {
       # A release that lies complete on the host needs no upload.
       if [ -n "$digest" ] && { read -r have <"$root/$version/.rollcall-digest"; } 2>/dev/null &&
         [ "$have" = "$algorithm:$digest" ]; then
-        digest=
+        digest= algorithm=
         say skip
       fi
       receive
@@ -213,9 +217,17 @@ submit() {
   follow
 }
 
+# Gives the space back. Emptying needs no process; folders are there after a failure or when releases were pruned.
+clear_job() {
+  for each in upload script agent work/tar work/list; do [ -s "$job/$each" ] && : >"$job/$each"; done
+  set +f
+  for each in "$job"/work/*/; do [ -d "$each" ] && rm -rf "$job/work"; done
+  set -f
+}
+
 refuse() {
   printf '%s\n' "$*" >"$job/refused"
-  rm -rf "$job/upload" "$job/script" "$job/agent"
+  clear_job
   exit 0
 }
 
@@ -242,7 +254,8 @@ raise() {
   for each in "$@"; do [ "${each##*/}" = "$have" ] || rm -f "$each"; done
 }
 
-signal() { kill -s "$1" -- "-$2" 2>/dev/null; }
+# signal NAME PID or -GROUP
+signal() { kill -s "$1" -- "$2" 2>/dev/null; }
 
 uptime() {
   read -r now rest </proc/uptime
@@ -254,21 +267,21 @@ end() {
   stage=
   { read -r stage <"$job/stage"; } 2>/dev/null
   printf '%s\n' "$1${stage:+, at $stage}" >"$job/ended"
-  child=$group
+  child=
   { read -r secs child <"$job/limit"; } 2>/dev/null
-  child=${child:-$group}
-  signal TERM "$group"
+  child=${child:--$group}
+  signal TERM "-$group"
   signal TERM "$child"
   n=0
-  while [ "$n" -lt $((GRACE * 5)) ] && { signal 0 "$group" || signal 0 "$child"; }; do
+  while [ "$n" -lt $((GRACE * 5)) ] && { signal 0 "-$group" || signal 0 "$child"; }; do
     n=$((n + 1))
     nap
   done
-  signal KILL "$group"
+  signal KILL "-$group"
   signal KILL "$child"
 }
 
-# Looks once a second: the job's time, a command's time ($job/limit: "SECONDS PID"), a cancel, the size of the log.
+# Looks once a second: the job's time, a command's time ($job/limit: "SECONDS PID" or "SECONDS -GROUP"), a cancel, the size of the log.
 watch() {
   uptime
   from=$now seen= at=0
@@ -345,14 +358,16 @@ run_job() {
     printf '%s\n' "$reason"
   else
     kill "$watcher"
+    # What a command that was ended for its time has left. The daemon that start leaves has a group of its own.
+    [ -e "$job/overdue" ] && signal KILL "-$group"
     if [ "$rc" -ne 0 ] && [ ! -s "$job/reason" ]; then printf 'payload: ended with %s\n' "$rc" >"$job/reason"; fi
   fi
   was=
   { read -r was <"$job/from"; } 2>/dev/null
-  printf '{"at":"%s","rc":%s,"from":"%s",%s}\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$rc" "$was" "$audit" >>"$dir/audit.log"
+  printf '{%s,"from":"%s","rc":%s}\n' "$audit" "$was" "$rc" >>"$dir/audit.log"
   printf '%s\n' "$rc" >"$job/rc.tmp" && mv -f "$job/rc.tmp" "$job/rc"
   exec 9>&-
-  rm -rf "$job/work" "$job/upload" "$job/script" "$job/agent"
+  clear_job
   exit 0
 }
 
@@ -362,7 +377,7 @@ cancel() {
   err=$(home 2>&1 && exec mkdir -p "$job" 2>&1) || { say fail "${err%%"$NL"*}" && exit 0; }
   if mkdir "$job/start" 2>/dev/null; then
     : >"$job/cancelled"
-    rm -rf "$job/upload" "$job/script" "$job/agent"
+    clear_job
   else
     state
     case $st in starting | running | orphaned) : >"$job/cancel" ;; esac

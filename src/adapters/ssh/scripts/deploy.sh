@@ -15,6 +15,7 @@ case $root in '~/'*) root=$HOME/${root#??} ;; esac
 dir=$root/.rollcall release=$root/$version work=$job/work tree=$job/work/tree
 NL='
 '
+apart=
 export ROLLCALL_SERVICE="$service" ROLLCALL_ROOT="$root" ROLLCALL_VERSION="$version"
 
 stage() {
@@ -24,15 +25,19 @@ stage() {
 }
 
 fail() {
+  # On a full disk the reason needs the room that the failed work takes.
+  rm -rf "$work" "$job/upload"
   printf '%s: %s\n' "$stage" "${*%%"$NL"*}" >"$job/reason"
   printf '%s: %s\n' "$stage" "$*"
   exit 1
 }
 
-# Last line of a file, for a reason.
-words() {
-  said=
-  while read -r line || [ -n "$line" ]; do [ -n "$line" ] && said=$line; done <"$1"
+# attempt COMMAND: keeps its exit in $rc and the last line of what it complains of in $said; not in a file, the disk may
+# be full. Its output goes to $into.
+attempt() {
+  said=$("$@" 2>&1 >"$into")
+  rc=$?
+  said=${said##*"$NL"}
 }
 
 uptime() {
@@ -40,21 +45,27 @@ uptime() {
   now=${now%%.*}
 }
 
-# bounded SECONDS FOLDER ARGV: in a session of its own; the job's watch ends it when its time is over ($late is set then).
+# bounded SECONDS FOLDER ARGV: the job's watch ends it when its time is over ($late is set then). With $apart it has a
+# session of its own: what it leaves running is no part of this job, and hangs with everything it started are ended.
 bounded() {
   limit=$1 folder=$2
   shift 2
-  { cd "$folder" && exec setsid "$@"; } </dev/null &
-  pid=$!
-  printf '%s %s\n' "$limit" "$pid" >"$job/limit"
+  if [ -n "$apart" ]; then
+    { cd "$folder" && exec setsid "$@"; } </dev/null &
+    pid=$! target=-$!
+  else
+    { cd "$folder" && exec "$@"; } </dev/null &
+    pid=$! target=$!
+  fi
+  printf '%s %s\n' "$limit" "$target" >"$job/limit"
   wait "$pid"
   rc=$?
   : >"$job/limit"
   late=
   { read -r late <"$job/overdue"; } 2>/dev/null
-  if [ "$late" = "$pid" ]; then
+  if [ "$late" = "$target" ]; then
     # It may have left children that ignore TERM.
-    kill -s KILL -- "-$pid" 2>/dev/null
+    kill -s KILL -- "$target" 2>/dev/null
     [ "$rc" -ne 0 ] || rc=124
   else
     late=
@@ -64,25 +75,22 @@ bounded() {
 
 # room BYTES: fails when the disk has not that much free.
 room() {
-  free=$(df -Pk "$root" 2>/dev/null)
-  set -- "$1" ${free#*"$NL"}
-  avail=${5-}
-  [ -n "$avail" ] || return 0
+  avail=
+  df -Pk "$root" >"$work/df" 2>/dev/null && { read -r rest && read -r rest rest rest avail rest; } <"$work/df"
+  case $avail in '' | *[!0-9]*) avail= && return 0 ;; esac
   [ "$(($1 / 1024))" -lt "$avail" ] || fail "$(($1 / 1048576)) MB are needed in $root, $((avail / 1024)) MB are free"
 }
 
 download() {
   stage download
-  : >"$work/err"
+  into=/dev/null
   if command -v curl >/dev/null; then
     case $source in https:*) onward='=https' ;; *) onward='=http,https' ;; esac
-    curl -fsSL --proto '=http,https' --proto-redir "$onward" --max-redirs 5 --connect-timeout 10 --speed-limit 1 \
-      --speed-time 30 -o "$job/upload" --url "$source" 2>"$work/err"
+    attempt curl -fsSL --proto '=http,https' --proto-redir "$onward" --max-redirs 5 --connect-timeout 10 --speed-limit 1 \
+      --speed-time 30 -o "$job/upload" --url "$source"
   else
-    wget -q -T 30 -t 1 -O "$job/upload" -- "$source" 2>"$work/err"
+    attempt wget -q -T 30 -t 1 -O "$job/upload" -- "$source"
   fi
-  rc=$?
-  words "$work/err"
   [ "$rc" -eq 0 ] || fail "${said:-the download ended with $rc}"
   stage verify
   set -- $("${algorithm}sum" <"$job/upload")
@@ -147,10 +155,9 @@ END {
 
 unpack() {
   stage unpack "$version"
-  rc=0
-  gzip -dc <"$job/upload" >"$work/tar" 2>"$work/err" || rc=$?
+  into=$work/tar
+  attempt gzip -dc <"$job/upload"
   if [ "$rc" -ne 0 ]; then
-    words "$work/err"
     case $said in
       *'not in gzip format'* | *'invalid magic'*)
         if ! { command -v xz >/dev/null && xz -dc <"$job/upload" >"$work/tar" 2>/dev/null; }; then
@@ -162,9 +169,11 @@ unpack() {
     esac
   fi
   # With -P the names are shown as they are; busybox does so by itself.
-  LC_ALL=C tar -P --numeric-owner -tvf "$work/tar" >"$work/list" 2>"$work/err" ||
-    LC_ALL=C tar --numeric-owner -tvf "$work/tar" >"$work/list" 2>"$work/err" || fail "not a tar archive"
-  verdict=$(LC_ALL=C awk "$inspect" <"$work/list")
+  LC_ALL=C tar -P --numeric-owner -tvf "$work/tar" >"$work/list" 2>/dev/null ||
+    LC_ALL=C tar --numeric-owner -tvf "$work/tar" >"$work/list" 2>/dev/null || fail "not a tar archive"
+  verdict=
+  LC_ALL=C awk "$inspect" <"$work/list" >"$work/verdict"
+  read -r verdict <"$work/verdict"
   case $verdict in 'ok '*) ;; *) fail "${verdict:-the archive cannot be inspected}" ;; esac
   set -- $verdict
   setid=$3
@@ -172,11 +181,9 @@ unpack() {
     stage=disk
     fail "$(($2 / 524288)) MB are needed in $root to unpack, $((avail / 1024)) MB are free"
   fi
-  tar -xf "$work/tar" -C "$tree" --no-same-owner --no-same-permissions 2>"$work/err" || {
-    rc=$?
-    words "$work/err"
-    fail "${said:-tar ended with $rc}"
-  }
+  into=/dev/null
+  attempt tar -xf "$work/tar" -C "$tree" --no-same-owner --no-same-permissions
+  [ "$rc" -eq 0 ] || fail "${said:-tar ended with $rc}"
   if [ "$setid" -ne 0 ]; then chmod -R u-s,g-s "$tree" || fail "setuid bits cannot be dropped"; fi
   printf '%s:%s\n' "$algorithm" "$digest" >"$tree/.rollcall-digest" || fail "cannot write to $dir"
   mv -T "$tree" "$release" || fail "cannot move the release to $release"
@@ -196,7 +203,11 @@ install() {
   [ "$delivery" = host ] && download
   [ -f "$job/upload" ] || fail "the artifact was not sent"
   # Beside the artifact lie for a while its expanded archive and the unpacked tree.
-  if [ "$bytes" -eq 0 ]; then { read -r bytes <"$job/bytes"; } 2>/dev/null || bytes=$(wc -c <"$job/upload"); fi
+  # The agent's dd has counted an upload; the count is the first word of the line with "bytes".
+  if [ "$bytes" -eq 0 ] && [ -f "$job/bytes" ]; then
+    while read -r count word rest; do case $word in bytes) bytes=$count ;; esac done <"$job/bytes"
+  fi
+  [ "$bytes" -gt 0 ] || bytes=$(wc -c <"$job/upload")
   stage disk
   room $((bytes * 3))
   unpack
@@ -287,7 +298,11 @@ start_new() {
     service start restart
   else
     eval "set -- $start"
+    apart=1
     command_of start "$release" "$@"
+    started=$?
+    apart=
+    [ "$started" -eq 0 ]
   fi
   rc=$?
   [ "$rc" -eq 0 ] || fail "exit $rc$after"
