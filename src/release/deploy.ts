@@ -3,7 +3,7 @@ import { jobFor, jobId, outcomeOf, readOutput, runJob } from './job.ts'
 import type { Plan } from './plan.ts'
 import type { HostProgress, Release } from './release.ts'
 import { type Course, mark, numbered, type Outcome, phase, type Scene, tell } from './scene.ts'
-import { showCard } from './show.ts'
+import { showCardSoon } from './show.ts'
 
 type Batch = Plan['batches'][number]
 
@@ -125,7 +125,7 @@ async function versionNow(scene: Scene, host: string): Promise<string | null | u
 
 async function tellFailure(scene: Scene, outcome: Outcome, job: string): Promise<void> {
   const output = await scene.flow.step(numbered(scene, `read the output of ${outcome.host}`), () =>
-    readOutput(scene.desk.store, job, 1500),
+    readOutput(scene.desk, job, 1500),
   )
   await tell(scene, numbered(scene, `${outcome.host} failed`), {
     title: `${outcome.host}: ${outcome.why ?? outcome.at}`,
@@ -141,7 +141,7 @@ export async function progress(
   change: Partial<HostProgress>,
 ): Promise<void> {
   await scene.desk.releases.update(scene.id, (release) => withHost(release, host, change))
-  await showCard(scene.desk, scene.id)
+  showCardSoon(scene.desk, scene.id)
 }
 
 export function withHost(release: Release, host: string, change: Partial<HostProgress>): Release {

@@ -77,7 +77,7 @@ function headline(release: Release, now: Date): string {
     case 'rolling back':
       return `Rolling back (${state.by}): ${state.why}`
     case 'rolled back':
-      return `Rolled back (${state.by}): ${state.why}`
+      return `Rolled back (${state.by}): ${state.why}${state.by === 'the gate' ? `. Next: correct it, then /release ${release.service} <version>` : ''}`
     case 'aborted':
       return `Aborted (${state.by}): ${state.why}. Hosts stay as listed.`
   }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { toDocument } from '../lib/fault.ts'
+import { fromDocument, toDocument } from '../lib/fault.ts'
 import type { Json, Store } from '../ports/store.ts'
 import type { Job, JobKey, JobState, Output } from '../ports/target.ts'
 import type { Desk } from './desk.ts'
@@ -51,11 +51,18 @@ export async function runJob(desk: Desk, job: Job): Promise<JobState> {
   })
   const stream = `output/${id}`
   const from = await endOfOutput(desk.store, stream)
-  const state = await desk.target.run(job.key.host, job, from, async (chunk: Output) => {
+  const ended = await desk.target.run(job.key.host, job, from, async (chunk: Output) => {
     await desk.store.append(stream, { text: desk.redact(chunk.text), bytes: chunk.bytes }, chunk.offset)
   })
+  const state = withoutSecrets(ended, desk.redact)
   await saveState(desk, id, state)
   return state
+}
+
+/** The words in a job's end come from the host, as its output does. */
+function withoutSecrets(state: JobState, redact: Desk['redact']): JobState {
+  if (state.at === 'refused') return { ...state, detail: redact(state.detail) }
+  return state.at === 'done' && state.reason !== undefined ? { ...state, reason: redact(state.reason) } : state
 }
 
 async function saveState(desk: Desk, id: string, state: JobState): Promise<void> {
@@ -70,13 +77,14 @@ async function endOfOutput(store: Store, stream: string): Promise<number> {
   return last === undefined ? 0 : last.seq + (last.entry as { bytes: number }).bytes
 }
 
-/** The output of a job as one text, at most `limit` characters from its end. */
-export async function readOutput(store: Store, job: string, limit = 4000): Promise<string> {
+/** The output of a job as one text, at most `limit` characters from its end. Masked once more: a secret may have come in two pieces. */
+export async function readOutput(
+  { store, redact }: Pick<Desk, 'store' | 'redact'>,
+  job: string,
+  limit = 4000,
+): Promise<string> {
   const entries = await store.read(`output/${job}`)
-  return entries
-    .map(({ entry }) => (entry as { text: string }).text)
-    .join('')
-    .slice(-limit)
+  return redact(entries.map(({ entry }) => (entry as { text: string }).text).join('')).slice(-limit)
 }
 
 /**
@@ -100,7 +108,7 @@ export async function outcomeOf(desk: Desk, job: Job, run: () => Promise<JobStat
       : end('failed', `the job's runner disappeared (${state.at}); ${describe(facts.version, facts.state)}`)
   } catch (error) {
     const fault = toDocument(error)
-    if (fault.code.startsWith('target.')) return end('unreachable', fault.say)
+    if (fault.code.startsWith('target.')) return end('unreachable', desk.redact(fromDocument(fault).line))
     throw error
   }
 }

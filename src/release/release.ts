@@ -111,18 +111,47 @@ export function issueDocument(release: Release): Json {
 
 const COLLECTION = 'releases'
 
-/** The releases as typed documents. `change` may run several times (compare-and-set): it must be pure. */
+interface Wish {
+  change: (release: Release) => Release | undefined
+  resolve: (release: Release) => void
+  reject: (error: unknown) => void
+}
+
+function unknown(id: string): Fault {
+  return new Fault('release.unknown', { say: `There is no release ${id}.`, next: 'type /status to see the releases' })
+}
+
+/** The releases as typed documents. `change` may run several times (compare-and-set): it must be pure and leave its argument alone. */
 export function releases(store: Store) {
-  // Hosts of a wave report at the same time: in line they cost one write each, racing they would cost one per rival.
-  const lines = new Map<string, Promise<unknown>>()
-  const inLine = <T>(id: string, work: () => Promise<T>): Promise<T> => {
-    const turn = (lines.get(id) ?? Promise.resolve()).then(work, work)
-    lines.set(id, turn)
-    const leave = () => {
-      if (lines.get(id) === turn) lines.delete(id)
+  // Hosts of a wave report at the same time: what has come while one write was under way goes into the next as a whole.
+  const waiting = new Map<string, Wish[]>()
+  async function serve(id: string, wishes: Wish[]): Promise<void> {
+    while (wishes.length > 0) {
+      const now = wishes.splice(0)
+      try {
+        const results = await writeAll(id, now)
+        for (const [index, wish] of now.entries()) wish.resolve(results[index] as Release)
+      } catch (error) {
+        for (const wish of now) wish.reject(error)
+      }
     }
-    turn.then(leave, leave)
-    return turn
+    waiting.delete(id)
+  }
+  /** All changes in order in one compare-and-set; each wish gets the document as it was after its own change. */
+  async function writeAll(id: string, wishes: Wish[]): Promise<Release[]> {
+    for (;;) {
+      const row = await store.get(COLLECTION, id)
+      if (row === undefined) throw unknown(id)
+      const before = parse(row.document)
+      const results: Release[] = []
+      let last = before
+      for (const wish of wishes) {
+        last = wish.change(last) ?? last
+        results.push(last)
+      }
+      if (last === before) return results
+      if ((await store.put(COLLECTION, id, last as unknown as Json, row.version)) !== undefined) return results
+    }
   }
   const parse = (document: Json): Release => releaseSchema.parse(document)
   return {
@@ -133,28 +162,20 @@ export function releases(store: Store) {
     /** The release, or Fault `release.unknown`. */
     async need(id: string): Promise<Release> {
       const release = await this.get(id)
-      if (release === undefined) {
-        throw new Fault('release.unknown', {
-          say: `There is no release ${id}.`,
-          next: 'type /status to see the releases',
-        })
-      }
+      if (release === undefined) throw unknown(id)
       return release
     },
     insert(release: Release): Promise<boolean> {
       return store.insert(COLLECTION, release.id, release as unknown as Json)
     },
     /** Compare-and-set until it holds. Returning undefined from `change` leaves the document as it is. */
-    update(id: string, change: (release: Release) => Release | undefined): Promise<Release> {
-      return inLine(id, async () => {
-        for (;;) {
-          const row = await store.get(COLLECTION, id)
-          if (row === undefined) return this.need(id)
-          const before = parse(row.document)
-          const after = change(structuredClone(before))
-          if (after === undefined) return before
-          if ((await store.put(COLLECTION, id, after as unknown as Json, row.version)) !== undefined) return after
-        }
+    update(id: string, change: Wish['change']): Promise<Release> {
+      return new Promise((resolve, reject) => {
+        const wishes = waiting.get(id)
+        if (wishes !== undefined) return void wishes.push({ change, resolve, reject })
+        const fresh = [{ change, resolve, reject }]
+        waiting.set(id, fresh)
+        void serve(id, fresh)
       })
     },
     async list(where: { service?: string } = {}): Promise<Release[]> {
