@@ -27,6 +27,8 @@ import { startSshd } from '../test/real/sshd.ts'
 interface Figures {
   wall: number
   cpu: number
+  /** What sshd and everything below it has used meanwhile. */
+  server?: number
   rss: number | undefined
   p99: number | undefined
 }
@@ -111,7 +113,9 @@ async function main(): Promise<void> {
   async function onNewRoots(contender: (roots: string) => Promise<Figures>): Promise<Figures> {
     const roots = join(folder, `run-${++run}`)
     for (const host of hosts) prepareRoot(join(roots, host.id), folder)
+    const before = familySeconds(sshd.pid)
     const figures = await contender(roots)
+    figures.server = familySeconds(sshd.pid) - before
     for (const host of hosts) checkRoot(join(roots, host.id))
     await rm(roots, { recursive: true })
     return figures
@@ -172,6 +176,13 @@ function checkRoot(root: string): void {
     existsSync(join(root, 'v1/pid')) &&
     !existsSync(join(root, 'v0/running'))
   if (!good) throw new Error(`${root} was not deployed`)
+}
+
+/** User and system seconds of a process and of all its children that have ended; see proc_pid_stat(5), fields 14 to 17. */
+function familySeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks) / 100, 0)
 }
 
 /** Summed resident memory of a process and all below it, in MB; pages that they share count each time. */
@@ -382,7 +393,16 @@ function median(numbers: (number | undefined)[]): number | undefined {
 
 function report(count: number, results: Record<'rollcall' | 'floor' | 'ansible', Figures[]>): string {
   const table = new Table({
-    head: ['contender', 'runs', 'wall s', 'client CPU s', 'peak RSS MB', 'event loop p99 ms', 'wall / floor'],
+    head: [
+      'contender',
+      'runs',
+      'wall s',
+      'client CPU s',
+      'server CPU s',
+      'peak RSS MB',
+      'event loop p99 ms',
+      'wall / floor',
+    ],
     style: { head: [], border: [] },
   })
   const wall = (name: keyof typeof results) => median(results[name].map((each) => each.wall))
@@ -402,6 +422,7 @@ function report(count: number, results: Record<'rollcall' | 'floor' | 'ansible',
       of.length,
       show(wall(name), 2),
       show(median(of.map((each) => each.cpu))),
+      show(median(of.map((each) => each.server))),
       show(median(of.map((each) => each.rss)), 0),
       show(median(of.map((each) => each.p99))),
       show(ratio(wall(name), wall('floor')), 2),

@@ -56,7 +56,7 @@ async function oneHost(desk: Desk, host: string): Promise<CommandAnswer> {
   const last = jobs.at(-1)
   if (last === undefined)
     return { ok: true, text: `No job has run on ${host} yet. Next: /hosts shows what runs there.` }
-  const output = await readOutput(desk.store, last.id)
+  const output = await readOutput(desk, last.id)
   return {
     ok: true,
     text: `${host}: ${last.kind} ${last.version}, ${last.state}`,

@@ -67,6 +67,7 @@ export function readConfig(source: string | object, env: Record<string, string |
 /** The composition root: nothing else constructs adapters. Fault `store.in-use` when another process has the data folder. */
 export async function createApp(config: Config, options: AppOptions = {}): Promise<App> {
   const redactor = createRedactor(config.secrets)
+  const masked = <T>(words: T): T => redactor.value(words) as T
   const log = options.log ?? createLog({ redact: redactor, level: config.log.level })
   const lock = lockFolder(config.store.folder)
   const store = await openStore(config)
@@ -78,7 +79,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   const chat: Chat = {
     surface: terminal.surface,
     // Reasons and output come from hosts: a secret in them stays here.
-    put: (post) => terminal.put({ ...post, message: redactor.value(post.message) as Message }),
+    put: (post) => terminal.put({ ...post, message: masked(post.message) }),
   }
   const flows = createLedger({ store, exclusive: true, log, probe: options.probe })
   const target = createSshTarget({ hosts: config.hosts, bastions: config.bastions, options: config.ssh })
@@ -104,7 +105,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   flows.define('rollback', (flow, input) => rollbackStory(flow, desk, input))
   const cardOf = async (id: string): Promise<Message> => {
     const release = await desk.releases.need(id)
-    return card(release, desk.clock(), await offerButtons(store, release))
+    return masked(card(release, desk.clock(), await offerButtons(store, release)))
   }
 
   return {
@@ -123,9 +124,9 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
       await store.close()
       lock.release()
     },
-    command: (person, text, channel = desk.channel) =>
-      runCommand({ desk, person: needPerson(desk.people, person), channel, commands }, text),
-    press: (person, buttonId) => press(desk, buttonId, needPerson(desk.people, person)),
+    command: async (person, text, channel = desk.channel) =>
+      masked(await runCommand({ desk, person: needPerson(desk.people, person), channel, commands }, text)),
+    press: async (person, buttonId) => masked(await press(desk, buttonId, needPerson(desk.people, person))),
     personOf: (surface, userId) => findPerson(desk.people, surface, userId),
     card: cardOf,
     render: (message) => renderMessage(message, pico.createColors(options.color ?? false)).join('\n'),

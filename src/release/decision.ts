@@ -5,9 +5,10 @@ import { mayApprove } from './override-freeze.ts'
 import { type Plan, planDifference, planHash, rulesSchema } from './plan.ts'
 import { checkNow, type Prepared, prepare } from './prepare.ts'
 import type { Release } from './release.ts'
-import { occupy } from './request.ts'
+import { holderOf, occupy } from './request.ts'
 import { mark, tell } from './scene.ts'
 import { showCard } from './show.ts'
+import { inTheWay } from './version-check.ts'
 
 interface Approved {
   release: Release
@@ -23,14 +24,20 @@ export async function awaitDecision(flow: Flow, desk: Desk, id: string): Promise
   for (let round = 1; ; round++) {
     const release = await flow.step(`read the request, round ${round}`, () => desk.releases.need(id))
     const service = needService(desk, release.service)
-    const blockedBy = await flow.step(`occupy ${release.service}, round ${round}`, () =>
-      occupy(desk, release.service, id),
+    const blockedBy = await flow.step(`look who holds ${release.service}, round ${round}`, () =>
+      holderOf(desk, release.service, id),
     )
     await flow.phase(`preparing, round ${round}`)
     const prepared = await prepare(flow, desk, release, round, blockedBy)
     const { plan } = prepared
     if (plan === undefined) {
       await refuse(scene, prepared, round)
+      return undefined
+    }
+    // Only now: a request that comes to nothing must not close another one that waits.
+    const late = await flow.step(`occupy ${release.service}, round ${round}`, () => occupy(desk, release.service, id))
+    if (late !== undefined) {
+      await refuse(scene, { ...prepared, conflicts: [inTheWay(release.service, late)] }, round)
       return undefined
     }
     const asked = await flow.now(`asked for approval, round ${round}`)

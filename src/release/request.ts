@@ -74,6 +74,16 @@ export async function openRelease(flow: Flow, desk: Desk, wish: Request): Promis
   })
 }
 
+/** The release that stands in the way of another of its service; one that only waits for approval does not. Changes nothing. */
+export async function holderOf(desk: Desk, service: string, id: string): Promise<string | undefined> {
+  const row = await desk.store.get('active', service)
+  const holder = row === undefined ? id : activeSchema.parse(row.document).release
+  const state = holder === id ? undefined : (await desk.releases.get(holder))?.state
+  return state === undefined || isOver(state) || state.at === 'awaiting approval' ? undefined : holder
+}
+
+const activeSchema = z.object({ release: z.string() })
+
 /**
  * One release of a service at a time: takes the row `active/<service>`. A release that only waits for approval gives way and is
  * closed as superseded. Answers with the id of the one that stands in the way, or undefined when the row is ours.
@@ -83,7 +93,7 @@ export async function occupy(desk: Desk, service: string, id: string): Promise<s
     if (await desk.store.insert('active', service, { release: id })) return undefined
     const row = await desk.store.get('active', service)
     if (row === undefined) continue
-    const holder = z.object({ release: z.string() }).parse(row.document).release
+    const holder = activeSchema.parse(row.document).release
     if (holder === id) return undefined
     const other = await desk.releases.get(holder)
     if (other !== undefined && !isOver(other.state) && !(await supersede(desk, other, id))) return holder

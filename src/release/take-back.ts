@@ -1,7 +1,7 @@
 import { nextEpoch } from './decision.ts'
 import { progress } from './deploy.ts'
 import { hold } from './hold.ts'
-import { describe, jobFor, outcomeOf, runJob } from './job.ts'
+import { describe, jobFor, jobId, outcomeOf, runJob } from './job.ts'
 import { mark, numbered, type Outcome, phase, type Scene, tell } from './scene.ts'
 import { stopHere } from './stop.ts'
 
@@ -76,8 +76,9 @@ async function backOne(scene: Scene, host: string, attempt: number, unreached: O
       const facts = await desk.target.probe(host, job.recipe)
       const asBefore =
         before === null ? facts.version === undefined : facts.version === before && facts.state === 'running'
-      // Nothing to take back, and a restart would cost requests.
-      if (asBefore) return { at: 'done', rc: 0 }
+      // Nothing to take back, and a restart would cost requests. A job that was begun before a crash is followed to its end.
+      const begun = await desk.store.get('jobs', jobId(job.key))
+      if (asBefore && begun === undefined) return { at: 'done', rc: 0 }
       if (facts.version !== undefined && facts.version !== plan.candidate && facts.version !== before) {
         return {
           at: 'done',

@@ -65,10 +65,7 @@ export function checkVersions(input: {
   const current = mostCommon(seen.flatMap(({ facts }) => (facts.version === undefined ? [] : [facts.version])))
 
   if (input.inProgress !== undefined) {
-    conflicts.push({
-      say: `${input.inProgress} of ${service.name} is in progress.`,
-      next: `wait until it is over, or abort it: /release abort ${input.inProgress}`,
-    })
+    conflicts.push(inTheWay(service.name, input.inProgress))
   }
   if (input.frozen !== undefined) {
     const until = input.frozen.until === undefined ? '' : ` until ${input.frozen.until.toISOString()}`
@@ -145,6 +142,13 @@ export function checkVersions(input: {
     }
   }
   return { conflicts, warnings, targets: fresh, current }
+}
+
+export function inTheWay(service: string, release: string): Conflict {
+  return {
+    say: `${release} of ${service} is in progress.`,
+    next: `wait until it is over, or abort it: /release abort ${release}`,
+  }
 }
 
 /** The step in the specification's JSON. */

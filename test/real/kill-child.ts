@@ -34,6 +34,7 @@ const app = await createApp(readConfig(options.config), {
   },
 })
 await app.start()
+process.stdout.write('open\n')
 const end = await play(app)
 await app.stop()
 if (end !== options.until) {

@@ -40,12 +40,12 @@ function plain(value: unknown): unknown {
 export async function readOutcome(slot: Slot): Promise<{ outcome: Outcome; wrong: string[] }> {
   const store = await createSqliteStore({ folder: slot.data })
   try {
-    const all = async (collection: string) => (await store.find(collection)).map(({ id, document }) => ({ id, document }))
+    const all = async (collection: string) =>
+      (await store.find(collection)).map(({ id, document }) => ({ id, document }))
     const releases = await all('releases')
     const jobs = await all('jobs')
     const messages = await all('messages')
     const flows = await all('flows')
-    const threads = readLines(slot.transcript).flatMap((line) => /^ {4}↳ (.*)$/.exec(line)?.[1] ?? [])
     const outcome: Outcome = {
       release: releases.map(({ document }) => plain(document)),
       flows: flows.map(({ id, document }) => plain([id, pick(document, ['kind', 'state', 'phase', 'fault'])])),
@@ -54,17 +54,41 @@ export async function readOutcome(slot: Slot): Promise<{ outcome: Outcome; wrong
         messages.map(({ id, document }) => [plain(id), plain(pick(document, ['channel', 'thread', 'message']))]),
       ),
       hosts: Object.fromEntries(slot.hosts().map((host) => [host.id, onHost(host)])),
-      threads: threads.map((title) => String(plain(title))).sort(),
+      threads: threadTitles(slot),
     }
     const wrong = [
       ...(releases.length === 1 ? [] : [`there are ${releases.length} releases`]),
       ...slot.hosts().flatMap((host) => wrongOnHost(host, releases[0]?.document)),
-      ...(await wrongOutputs(store, slot, jobs.map(({ id }) => id))),
+      ...(await wrongOutputs(
+        store,
+        slot,
+        jobs.map(({ id }) => id),
+      )),
     ]
     return { outcome, wrong }
   } finally {
     await store.close()
   }
+}
+
+/** Titles of thread messages that stand in the transcript without a note in the store that they do. */
+export async function printedUnmarked(slot: Slot): Promise<string[]> {
+  const store = await createSqliteStore({ folder: slot.data })
+  try {
+    const shown = new Set((await store.find('shown')).map(({ id }) => id))
+    const printed = new Set(threadTitles(slot))
+    return (await store.find('messages'))
+      .filter(({ id }) => !shown.has(`terminal/${id}`))
+      .map(({ document }) => String(plain((document as { message: { title: string } }).message.title)))
+      .filter((title) => printed.has(title))
+  } finally {
+    await store.close()
+  }
+}
+
+function threadTitles(slot: Slot): string[] {
+  const titles = readLines(slot.transcript).flatMap((line) => /^ {4}↳ (.*)$/.exec(line)?.[1] ?? [])
+  return titles.map((title) => String(plain(title))).sort()
 }
 
 function pick(document: Json, keys: string[]): Record<string, Json | undefined> {
@@ -79,7 +103,11 @@ function onHost(host: KillHost): Outcome['hosts'][string] {
     current: readlinkSync(join(host.service, 'current')),
     effects: host.effects(),
     audit: readLines(join(mine, 'audit.log')).map((line) => plain(JSON.parse(line))),
-    jobs: existsSync(jobs) ? readdirSync(jobs).sort().map((name) => String(plain(name))) : [],
+    jobs: existsSync(jobs)
+      ? readdirSync(jobs)
+          .sort()
+          .map((name) => String(plain(name)))
+      : [],
     daemons: host.daemons().length,
   }
 }
@@ -116,7 +144,8 @@ async function wrongOutputs(store: Store, slot: Slot, jobs: string[]): Promise<s
       text += chunk.text
     }
     const log = logOf(host, id)
-    if (text !== log) wrong.push(`the output of ${id} is not its log: ${JSON.stringify(text)} and ${JSON.stringify(log)}`)
+    if (text !== log)
+      wrong.push(`the output of ${id} is not its log: ${JSON.stringify(text)} and ${JSON.stringify(log)}`)
     if (!/== done: \S+\n$|the port is taken\nstart: exit 3[^\n]*\n$/.test(text)) {
       wrong.push(`the output of ${id} does not end as a job does: ${JSON.stringify(text.slice(-80))}`)
     }
@@ -136,7 +165,10 @@ function logOf(host: KillHost, id: string): string | undefined {
 }
 
 /** How an outcome differs from the one that it should be, one line each; where one counts double, that is told apart. */
-export function compare(wanted: Outcome, found: Outcome): { differences: string[]; doubleEffects: number; doubled: string[] } {
+export function compare(
+  wanted: Outcome,
+  found: Outcome,
+): { differences: string[]; doubleEffects: number; doubled: string[] } {
   const differences: string[] = []
   walk('', wanted, found, differences)
   let doubleEffects = 0
@@ -146,7 +178,9 @@ export function compare(wanted: Outcome, found: Outcome): { differences: string[
       doubleEffects += Math.max(0, count(there?.effects ?? [], line) - count(host.effects, line))
     }
   }
-  const doubled = [...new Set(found.threads)].filter((title) => count(found.threads, title) > count(wanted.threads, title))
+  const doubled = [...new Set(found.threads)].filter(
+    (title) => count(found.threads, title) > count(wanted.threads, title),
+  )
   return { differences, doubleEffects, doubled }
 }
 

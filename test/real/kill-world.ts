@@ -2,7 +2,6 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
   chmodSync,
-  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -35,18 +34,23 @@ export interface KillHost {
   service: string
   /** One line for each start and each stop of the service. */
   effects(): string[]
+  /** Its service's nth start stops in its middle until `hold(0)`. */
+  hold(nth: number): void
   /** Pids of the service's processes that live on this host. */
   daemons(): number[]
 }
 
-/** What a slot is made ready for. */
+/** A story, and the hosts that it is played on. */
 export interface Scene {
+  name: string
   hosts: string[]
-  /** Seconds that each start takes. */
-  seconds: number
-  /** `start` of this version fails on this host. */
-  bad?: { host: string; version: string }
+  /** The host on which the new version does not start. */
+  bad?: string
+  until: ChildOptions['until']
+  undo?: boolean
 }
+
+export const CANDIDATE = 'v1.1.0'
 
 /** Files of the service. Each start prints some lines over `seconds`, with letters of several bytes among them. */
 const FILES = {
@@ -57,7 +61,9 @@ echo "start $ROLLCALL_VERSION" >>"$home/effects"
 for part in 1 2 3 4; do
   echo "starting $ROLLCALL_VERSION, part $part of 4: grün, 启动"
   sleep "$pause"
-done
+  # Held in its middle as long as the file says so.
+  [ "$part" = 2 ] && while [ "$(cat "$home/hold")" = "$(grep -c ^start "$home/effects")" ]; do sleep 0.02; done
+done 2>/dev/null
 if [ "$ROLLCALL_VERSION" = "$bad" ]; then echo "the port is taken" >&2; exit 3; fi
 sleep 900 </dev/null >/dev/null 2>&1 &
 echo $! >pid
@@ -81,8 +87,8 @@ export async function createSlot(name: string, artifacts: string, cache: string)
   const points = join(folder, 'points')
   let hosts: KillHost[] = []
 
-  /** A configuration for these hosts, which run v1.0.0; or a copy of what `saved` holds. */
-  async function reset(scene: Scene, saved?: string): Promise<void> {
+  /** A new data folder, and new hosts that run v1.0.0. Each start takes `seconds`. */
+  async function reset(scene: Scene, seconds: number): Promise<void> {
     await endChildren()
     for (const sshd of sshds) await endProcessesIn(join(sshd.folder, 'shop'))
     for (const path of [data, transcript, points]) rmSync(path, { recursive: true, force: true })
@@ -91,21 +97,12 @@ export async function createSlot(name: string, artifacts: string, cache: string)
       for (const path of ['shop', 'effects']) rmSync(join(sshd.folder, path), { recursive: true, force: true })
     }
     for (const host of hosts) {
-      const bad = scene.bad?.host === host.id ? scene.bad.version : ''
-      writeFileSync(join(host.sshd.folder, 'behaviour'), `pause=${scene.seconds / 4} bad=${bad}\n`)
-      if (saved === undefined) layOld(host)
-      else cpSync(join(saved, host.id), host.service, { recursive: true, verbatimSymlinks: true })
-      // What ran when the copy was taken runs again.
-      startDaemon(join(host.service, readlinkSync(join(host.service, 'current'))))
+      const bad = scene.bad === host.id ? CANDIDATE : ''
+      writeFileSync(join(host.sshd.folder, 'behaviour'), `pause=${seconds / 4} bad=${bad}\n`)
+      host.hold(0)
+      startOld(host)
     }
-    if (saved !== undefined) cpSync(join(saved, 'data'), data, { recursive: true })
     writeFileSync(config, JSON.stringify(configFor(hosts, artifacts, data)))
-  }
-
-  /** Keeps data folder and hosts for `reset`; only when no process works on them. */
-  function save(to: string): void {
-    for (const host of hosts) cpSync(host.service, join(to, host.id), { recursive: true, verbatimSymlinks: true })
-    cpSync(data, join(to, 'data'), { recursive: true })
   }
 
   function launch(argv: string[]) {
@@ -140,11 +137,18 @@ export async function createSlot(name: string, artifacts: string, cache: string)
     config,
     hosts: () => hosts,
     reset,
-    save,
     /** The bot with its people. */
-    play: (options: Pick<ChildOptions, 'until' | 'version' | 'undo' | 'killAt'> & { record?: boolean }) => {
-      const { record, ...rest } = options
-      const all: ChildOptions = { ...rest, config, transcript, ...(record ? { points } : {}) }
+    play: ({ until, undo }: Scene, how: { record?: boolean; killAt?: ChildOptions['killAt'] } = {}) => {
+      const { record, killAt } = how
+      const all: ChildOptions = {
+        config,
+        transcript,
+        until,
+        undo,
+        version: CANDIDATE,
+        killAt,
+        ...(record ? { points } : {}),
+      }
       return launch([join(import.meta.dirname, 'kill-child.ts'), JSON.stringify(all)])
     },
     /** The bot as people start it; they type into its input. */
@@ -169,11 +173,13 @@ function hostOf(id: string, sshd: Sshd): KillHost {
     sshd,
     service,
     effects: () => readLines(join(sshd.folder, 'effects')),
+    hold: (nth) => writeFileSync(join(sshd.folder, 'hold'), `${nth}\n`),
     daemons: () => processesIn(service).filter((pid) => readCommand(pid)[1] === '900'),
   }
 }
 
-function layOld(host: KillHost): void {
+/** The old version, laid by hand as on a host that is new to Rollcall. */
+function startOld(host: KillHost): void {
   const release = join(host.service, OLD)
   mkdirSync(release, { recursive: true })
   for (const [name, text] of Object.entries(FILES)) {
@@ -181,9 +187,6 @@ function layOld(host: KillHost): void {
     chmodSync(join(release, name), 0o755)
   }
   symlinkSync(OLD, join(host.service, 'current'))
-}
-
-function startDaemon(release: string): void {
   const daemon = spawn('sleep', ['900'], { cwd: release, detached: true, stdio: 'ignore' })
   daemon.unref()
   writeFileSync(join(release, 'pid'), `${daemon.pid}\n`)

@@ -32,7 +32,9 @@ describe.skipIf(skipReal)('a package that is not as it should be', () => {
   test('that is not published: refused on the card with the URL and what to do; no host is asked to do anything', async () => {
     const id = await bot.request('v9.9.9')
     const { state } = await bot.reach(id, 'refused')
-    expect(state).toMatchObject({ why: expect.stringMatching(/^There is no package v9\.9\.9 at http.*\(HTTP 404\)\.$/) })
+    expect(state).toMatchObject({
+      why: expect.stringMatching(/^There is no package v9\.9\.9 at http.*\(HTTP 404\)\.$/),
+    })
     expect(await bot.card(id)).toMatch(/Next: check the version, or publish the package first\./)
     expect(bot.channel()).toContain('There is no package v9.9.9')
     expect(bot.hosts.flatMap((host) => bot.audit(host.id))).toEqual([])
@@ -109,19 +111,22 @@ describe.skipIf(skipReal)('a package that is not as it should be', () => {
       /unpack: refused member own/,
     ],
     ['a device node', hostile({ name: 'null', type: '3' }), /unpack: refused member null/],
-  ])('with %s: the canary stays on the old version, the card says why, and nothing is left behind', async (_, body, why) => {
-    bot.packages.publish('v1.1.1', body)
-    const id = await bot.approved('v1.1.1')
-    const { state, hosts } = await bot.reach(id, 'rolled back')
-    expect(state).toMatchObject({ by: 'the gate', why: expect.stringMatching(why) })
-    expect(await bot.card(id)).toMatch(why)
-    expect(await bot.card(id)).toContain('Next: correct it, then /release user-service <version>')
-    expect(Object.values(hosts)).toMatchObject([
-      { at: 'rolled back', version: 'v1.0.0' },
-      { at: 'pending', version: 'v1.0.0' },
-    ])
-    await untouched()
-  })
+  ])(
+    'with %s: the canary stays on the old version, the card says why, and nothing is left behind',
+    async (_, body, why) => {
+      bot.packages.publish('v1.1.1', body)
+      const id = await bot.approved('v1.1.1')
+      const { state, hosts } = await bot.reach(id, 'rolled back')
+      expect(state).toMatchObject({ by: 'the gate', why: expect.stringMatching(why) })
+      expect(await bot.card(id)).toMatch(why)
+      expect(await bot.card(id)).toContain('Next: correct it, then /release user-service <version>')
+      expect(Object.values(hosts)).toMatchObject([
+        { at: 'rolled back', version: 'v1.0.0' },
+        { at: 'pending', version: 'v1.0.0' },
+      ])
+      await untouched()
+    },
+  )
 
   describe('that the bot fetches and sends on', () => {
     beforeAll(() => bot.restart({ delivery: 'upload' }))

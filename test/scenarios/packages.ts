@@ -92,3 +92,9 @@ export async function startPackages(): Promise<Packages> {
       }),
   }
 }
+
+/** A start that leaves ~/at-start and goes on when ~/go is there: what happens in between is up to the test. */
+export const startThatWaits: Record<string, string> = {
+  'bin/start': `#!/bin/sh\n: >"$HOME/at-start"\nwhile [ ! -e "$HOME/go" ]; do sleep 0.05; done\nexec "$(dirname "$0")/begin"\n`,
+  'bin/begin': source('bin/start'),
+}

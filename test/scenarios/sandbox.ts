@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -114,14 +114,14 @@ async function withBot(parts: {
 }): Promise<Sandbox> {
   const { folder, fleet, packages, close } = parts
   let change = parts.change
-  let shown = ''
-  let logged = ''
+  const shown: string[] = []
+  const logged: string[] = []
   const config = () => configOf(folder, fleet, packages, change)
   const open = async (): Promise<App> => {
     const read = readConfig(config(), { ...process.env, ...change.env })
-    const sink = { write: (line: string) => void (logged += line) }
+    const sink = { write: (line: string) => void logged.push(line) }
     const app = await createApp(read, {
-      write: (text) => void (shown += text),
+      write: (text) => void shown.push(text),
       color: false,
       log: createLog({ redact: createRedactor(read.secrets), env: {}, level: 'debug', stream: sink }),
     })
@@ -144,8 +144,8 @@ async function withBot(parts: {
     packages,
     app: () => app,
     config,
-    channel: () => shown,
-    logged: () => logged,
+    channel: () => shown.join(''),
+    logged: () => logged.join(''),
     type: (person, text) => app.command(person, text),
     async buttonOf(release, action) {
       const until = Date.now() + 10_000
@@ -216,8 +216,10 @@ async function withBot(parts: {
       }),
     files: (id) => walk(host(id).root, '').filter((path) => !path.startsWith(`${releasesFolder}/.rollcall`)),
     leftovers: (id) =>
-      walk(join(root(id), '.rollcall'), '').filter((path) =>
-        /^tmp\.|(^|\/)(upload|work|agent|current\.new)(\/|$)/.test(path),
+      walk(join(root(id), '.rollcall'), '').filter(
+        (path) =>
+          /^tmp\.|\/work\/tree\/.|(^|\/)current\.new$/.test(path) ||
+          (/\/(upload|work\/[^/]*)$/.test(path) && sizeOf(join(root(id), '.rollcall', path)) > 0),
       ),
     async restart(next) {
       await app.stop(2000)
@@ -234,6 +236,7 @@ function configOf(folder: string, fleet: Fleet, packages: Packages, change: Chan
   const [service] = base.services as [{ artifact: object; recipe: object; policy: object }]
   return {
     ...base,
+    people: [...base.people, { id: 'carol', roles: ['operator', 'approver'], surfaces: { terminal: 'carol' } }],
     services: [
       {
         ...service,
@@ -267,6 +270,12 @@ async function versionServed(host: SandboxHost): Promise<string> {
   } catch {
     return 'nothing'
   }
+}
+
+/** Bytes of a file; a folder counts nothing. */
+function sizeOf(path: string): number {
+  const found = statSync(path)
+  return found.isFile() ? found.size : 0
 }
 
 function lines(file: string): string[] {

@@ -171,7 +171,7 @@ export function runArgs(job: Job, from: number): string[] {
   const upload = artifact?.delivery === 'upload' ? artifact : undefined
   const key = encodeKey(job.key)
   const audit = JSON.stringify({
-    at: new Date().toISOString(),
+    at: `${new Date().toISOString().slice(0, 19)}Z`,
     key,
     kind: job.kind,
     to: job.kind === 'remove' ? '' : job.version,

@@ -162,6 +162,8 @@ home() {
 # command substitutions, and no process where a builtin will do: on a small host, processes are what a deploy costs.
 receive() {
   tmp=$dir/tmp.$nonce
+  # Where the end of the connection is told by a signal, nothing of a broken upload stays.
+  trap 'rm -rf "$tmp"; exit 1' HUP TERM
   home 2>/dev/null && mkdir -p "$dir/jobs" "$dir/epochs" "$tmp/work/tree" 2>/dev/null ||
     err=$(home 2>&1 && mkdir -p "$dir/jobs" "$dir/epochs" "$tmp/work/tree" 2>&1) || deny upload "$err"
   {
@@ -188,6 +190,7 @@ receive() {
   # Fails when another submission of this key, or a cancel, was first: both leave the folder not empty.
   mv -T "$tmp" "$job" 2>/dev/null || rm -rf "$tmp"
   [ -f "$job/script" ] || [ -d "$job/start" ] || deny upload "the job cannot be stored in $dir"
+  trap - HUP TERM
 }
 
 submit() {
@@ -351,6 +354,8 @@ run_job() {
   watcher=$!
   wait "$group"
   rc=$?
+  # On a full disk the last words need the room.
+  [ "$rc" -eq 0 ] || rm -rf "$job/work" "$job/upload"
   if [ -s "$job/ended" ]; then
     wait "$watcher"
     read -r rc reason <"$job/ended"

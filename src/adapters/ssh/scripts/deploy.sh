@@ -73,11 +73,12 @@ bounded() {
   return "$rc"
 }
 
-# room BYTES: fails when the disk has not that much free.
+# room BYTES: fails when the disk has not that much free. What is small finds out by writing, which fails as cleanly.
 room() {
+  [ "$1" -gt 33554432 ] || return 0
   avail=
   df -Pk "$root" >"$work/df" 2>/dev/null && { read -r rest && read -r rest rest rest avail rest; } <"$work/df"
-  case $avail in '' | *[!0-9]*) avail= && return 0 ;; esac
+  case $avail in '' | *[!0-9]*) return 0 ;; esac
   [ "$(($1 / 1024))" -lt "$avail" ] || fail "$(($1 / 1048576)) MB are needed in $root, $((avail / 1024)) MB are free"
 }
 
@@ -177,10 +178,10 @@ unpack() {
   case $verdict in 'ok '*) ;; *) fail "${verdict:-the archive cannot be inspected}" ;; esac
   set -- $verdict
   setid=$3
-  if [ -n "$avail" ] && [ "$(($2 / 512))" -ge "$avail" ]; then
-    stage=disk
-    fail "$(($2 / 524288)) MB are needed in $root to unpack, $((avail / 1024)) MB are free"
-  fi
+  # A small archive may unpack to a large tree.
+  stage=disk
+  room "$2"
+  stage=unpack
   into=/dev/null
   attempt tar -xf "$work/tar" -C "$tree" --no-same-owner --no-same-permissions
   [ "$rc" -eq 0 ] || fail "${said:-tar ended with $rc}"
@@ -300,11 +301,9 @@ start_new() {
     eval "set -- $start"
     apart=1
     command_of start "$release" "$@"
-    started=$?
-    apart=
-    [ "$started" -eq 0 ]
   fi
   rc=$?
+  apart=
   [ "$rc" -eq 0 ] || fail "exit $rc$after"
 }
 
