@@ -24,6 +24,12 @@ export const release: Command = {
     }
     if (VERBS.includes(first)) return steer(context, first, second)
     const named = (flags.hosts ?? '').split(',').filter((host) => host !== '')
+    if (flags.hosts !== undefined && named.length === 0) {
+      return {
+        ok: false,
+        text: '--hosts names no host. Next: name them like --hosts bj-1,sh-1, or leave it out for all.',
+      }
+    }
     const answer = await request(context.desk, context.person, {
       service: first,
       version: second,

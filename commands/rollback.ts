@@ -13,7 +13,9 @@ export const rollback: Command = {
     if (which === undefined) return { ok: false, text: usageOf(rollback) }
     if (!/^r-?\d+$/i.test(which)) needService(desk, which)
     const newest = await findRelease(desk, which)
-    const found = isOver(newest.state) ? ((await lastDone(desk, newest.service)) ?? newest) : newest
+    // A number means that one and no other.
+    const byNumber = /^r-?\d+$/i.test(which)
+    const found = isOver(newest.state) && !byNumber ? ((await lastDone(desk, newest.service)) ?? newest) : newest
     if (!actionsNow(found).includes('release.rollback')) {
       return { ok: false, text: `There is nothing to roll back: ${found.id} of ${found.service} is ${found.state.at}.` }
     }
@@ -24,7 +26,7 @@ export const rollback: Command = {
     ])
     return {
       ok: true,
-      text: `Press Roll back to take ${found.id} back.`,
+      text: `Press Roll back to take ${found.id} back, or type /release rollback ${found.id}.`,
       message: {
         title: `Roll back ${found.id}: ${found.service} ${found.candidate} → ${found.current ?? 'nothing'}?`,
         tone: 'warn',

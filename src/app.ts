@@ -24,9 +24,9 @@ import { createRedactor } from './lib/redact.ts'
 import type { Chat, Message } from './ports/chat.ts'
 import type { Store } from './ports/store.ts'
 import type { Answer } from './release/answer.ts'
-import { tellFlow } from './release/approve.ts'
 import { offerButtons } from './release/button.ts'
 import { createDesk, type Desk } from './release/desk.ts'
+import { heal } from './release/heal.ts'
 import { card } from './release/issue.ts'
 import { analyseMetrics } from './release/metrics.ts'
 import { rollbackStory } from './release/rollback.ts'
@@ -74,6 +74,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   const terminal = createTerminalChat({
     store,
     write: options.write ?? ((text) => process.stdout.write(text)),
+    failed: (error) => log.warn({ err: error }, 'message not printed'),
     color: options.color,
   })
   const chat: Chat = {
@@ -113,9 +114,8 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     async start() {
       await terminal.open()
       await flows.open()
-      // A process that died between a decision and the word to its flow is healed here.
       for (const release of await desk.releases.list()) {
-        if ((await flows.status(release.id))?.at === 'running') await tellFlow(desk, release)
+        await heal(desk, release)
       }
     },
     async stop(ms = 30_000) {

@@ -60,6 +60,12 @@ export function parseCommand(text: string): { name: string; words: string[] } | 
 
 /** Runs what a person typed. Always answers: unknown commands and flags with the nearest known one, faults with the next step. */
 export async function runCommand(context: CommandContext, text: string): Promise<CommandAnswer> {
+  if (text.length > LONGEST) {
+    return {
+      ok: false,
+      text: `That is longer than ${LONGEST} characters and was not read. Next: use labels or regions of the service instead of long host lists.`,
+    }
+  }
   const parsed = parseCommand(text)
   const names = context.commands.map((command) => command.name)
   if (parsed === undefined) return { ok: false, text: 'That is not a command. Next: type /help.' }

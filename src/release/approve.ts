@@ -49,6 +49,7 @@ function decide(release: Release, bound: Bound, person: Person, now: Date): Answ
 /** Wakes the release's flow after a decision; sent under a fixed key, so that it arrives once however often it is sent. */
 export async function tellFlow(desk: Desk, release: Release): Promise<void> {
   const decided = ['approved', 'rejected', 'superseded'].includes(release.state.at)
-  const word = decided ? `decision ${release.planHash}` : `approvals ${release.planHash} ${release.approvals.length}`
+  // By turn: the same plan may be asked for twice.
+  const word = decided ? `decision ${release.turn}` : `approvals ${release.turn} ${release.approvals.length}`
   if (decided || release.approvals.length > 0) await desk.flows.send(release.id, word, { kind: 'decision' })
 }

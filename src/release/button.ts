@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import type { Button } from '../ports/chat.ts'
 import type { Json, Store } from '../ports/store.ts'
-import type { Release } from './release.ts'
+import { onHosts, type Release } from './release.ts'
 
 /** What a button is bound to. A press counts only while all of it still holds. */
 export const boundSchema = z.object({
@@ -82,7 +82,7 @@ export function actionsNow(release: Release): string[] {
       : ['release.pause', 'release.abort', 'release.rollback']
   }
   if (state.at === 'held') return state.offers.map((offer) => `release.${offer}`)
-  if (state.at === 'done') return ['release.rollback']
+  if (onHosts(release)) return ['release.rollback']
   return []
 }
 

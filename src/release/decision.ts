@@ -1,11 +1,11 @@
 import type { Flow } from '../ports/flow.ts'
 import { toRecipe } from './config.ts'
 import { type Desk, needService } from './desk.ts'
+import { holderOf, occupy } from './occupy.ts'
 import { mayApprove } from './override-freeze.ts'
 import { type Plan, planDifference, planHash, rulesSchema } from './plan.ts'
 import { checkNow, type Prepared, prepare } from './prepare.ts'
 import type { Release } from './release.ts'
-import { holderOf, occupy } from './request.ts'
 import { mark, tell } from './scene.ts'
 import { showCard } from './show.ts'
 import { inTheWay } from './version-check.ts'
@@ -23,7 +23,6 @@ export async function awaitDecision(flow: Flow, desk: Desk, id: string): Promise
   const scene = { flow, desk, id }
   for (let round = 1; ; round++) {
     const release = await flow.step(`read the request, round ${round}`, () => desk.releases.need(id))
-    const service = needService(desk, release.service)
     const blockedBy = await flow.step(`look who holds ${release.service}, round ${round}`, () =>
       holderOf(desk, release.service, id),
     )
@@ -40,10 +39,10 @@ export async function awaitDecision(flow: Flow, desk: Desk, id: string): Promise
       await refuse(scene, { ...prepared, conflicts: [inTheWay(release.service, late)] }, round)
       return undefined
     }
-    const asked = await flow.now(`asked for approval, round ${round}`)
-    const until = new Date(asked.getTime() + service.policy.approvalExpires)
+    const until = await deadline(scene, release.service, round)
     await mark(scene, `awaiting approval, round ${round}`, (current) =>
-      current.state.at === 'preparing' || round > 1
+      // Run again after a crash, it must not take back what somebody has approved since.
+      current.state.at === 'preparing'
         ? {
             ...withPreparation(current, prepared, plan),
             state: { at: 'awaiting approval', until: until.toISOString() },
@@ -59,14 +58,14 @@ export async function awaitDecision(flow: Flow, desk: Desk, id: string): Promise
       await closeUndecided(scene, decided)
       return undefined
     }
-    const lapse = await flow.step(`check again before the rollout, round ${round}`, () =>
-      whyLapsed(desk, decided, plan),
+    const again = await flow.step(`check again before the rollout, round ${round}`, () =>
+      checkAgain(desk, decided, plan),
     )
-    if (lapse.length === 0) return begin(scene, plan, round)
+    if (again.lapse.length === 0) return begin(scene, plan, round, again.epoch)
     await tell(scene, `approval lapsed, round ${round}`, {
       title: 'The approval lapsed: the facts have changed since',
       tone: 'warn',
-      blocks: lapse.map((line) => ({ type: 'text', text: line })),
+      blocks: again.lapse.slice(0, 20).map((line) => ({ type: 'text', text: line })),
     })
     await mark(scene, `prepare again, round ${round + 1}`, (current) => ({
       ...current,
@@ -118,6 +117,15 @@ async function refuse(scene: Here, prepared: Prepared, round: number): Promise<v
     },
   }))
   await scene.flow.phase('refused')
+}
+
+/** When the approval expires, by the policy as it was when it was asked for. */
+async function deadline({ flow, desk }: Here, service: string, round: number): Promise<Date> {
+  const asked = await flow.now(`asked for approval, round ${round}`)
+  const ms = await flow.step(`read how long approval may take, round ${round}`, async () => {
+    return needService(desk, service).policy.approvalExpires
+  })
+  return new Date(asked.getTime() + ms)
 }
 
 /** The preparation in full, under the card. */
@@ -177,8 +185,11 @@ async function closeUndecided(scene: Here, release: Release): Promise<void> {
   await scene.flow.phase(release.state.at)
 }
 
-/** What speaks against going on with this approval now; empty when nothing does. Roles are read again here. */
-async function whyLapsed(desk: Desk, release: Release, plan: Plan): Promise<string[]> {
+/**
+ * What speaks against going on with this approval now; empty when nothing does. Roles are read again here. `epoch` is the
+ * highest that any host has seen.
+ */
+async function checkAgain(desk: Desk, release: Release, plan: Plan): Promise<{ lapse: string[]; epoch: number }> {
   const service = needService(desk, release.service)
   const valid = release.approvals.filter(({ by }) => {
     const person = desk.people.find((each) => each.id === by)
@@ -187,7 +198,8 @@ async function whyLapsed(desk: Desk, release: Release, plan: Plan): Promise<stri
   const { check, artifact, approvalsNeeded } = await checkNow(desk, service, release)
   const lines = check.conflicts.map((conflict) => conflict.say)
   if (valid.length < approvalsNeeded) lines.push(`${valid.length} of ${approvalsNeeded} approvals are valid now`)
-  if (artifact === undefined) return lines
+  const epoch = Math.max(0, ...check.targets.map(({ facts }) => facts.epoch))
+  if (artifact === undefined || check.conflicts.length > 0) return { lapse: lines, epoch }
   const versions = Object.fromEntries(check.targets.map(({ host, facts }) => [host.id, facts.version ?? null]))
   const fresh: Plan = {
     ...plan,
@@ -201,19 +213,30 @@ async function whyLapsed(desk: Desk, release: Release, plan: Plan): Promise<stri
     recipe: toRecipe(service),
     rules: rulesSchema.parse(service.policy),
     rollback: { ...plan.rollback, versions },
+    batches: plan.batches.map((batch) => ({
+      ...batch,
+      hosts: batch.hosts.map(({ id, ip }) => ({ id, ip: desk.hosts.find((host) => host.id === id)?.ip ?? ip })),
+    })),
   }
-  return planHash(fresh) === release.planHash ? lines : [...lines, ...planDifference(plan, fresh)]
+  return { lapse: planHash(fresh) === release.planHash ? lines : [...lines, ...planDifference(plan, fresh)], epoch }
 }
 
 /** Takes the next epoch of the service: hosts refuse jobs of any release before this one. */
-async function begin(scene: Here, plan: Plan, round: number): Promise<Approved> {
+async function begin(scene: Here, plan: Plan, round: number, seen: number): Promise<Approved> {
   const { flow, desk, id } = scene
-  const epoch = await flow.step(`take an epoch, round ${round}`, () => nextEpoch(desk, plan.service, id))
+  const epoch = await flow.step(`take an epoch, round ${round}`, () => nextEpoch(desk, plan.service, id, seen))
   await mark(scene, 'rollout begins', (current, now) => ({ ...current, epoch, startedAt: now.toISOString() }))
   return { plan, release: await flow.step('read the approved release', () => desk.releases.need(id)) }
 }
 
-/** Numbers grow for ever per service; gaps after a crash do no harm. */
-export async function nextEpoch(desk: Desk, service: string, release: string): Promise<number> {
-  return ((await desk.store.append(`epochs/${service}`, { release })) ?? 0) + 1
+/**
+ * The next number of the service, above every one that its hosts have seen: another data folder may have released to them.
+ * Gaps after a crash do no harm.
+ */
+export async function nextEpoch(desk: Desk, service: string, release: string, above: number): Promise<number> {
+  const stream = `epochs/${service}`
+  // Entry n of the stream stands for epoch n + 1.
+  const jumped = await desk.store.append(stream, { release }, above)
+  const entry = jumped ?? (await desk.store.append(stream, { release }))
+  return (entry ?? above) + 1
 }

@@ -1,8 +1,8 @@
-import { heed, hold, stopBy } from './hold.ts'
+import { deploying, heed, hold, stopBy } from './hold.ts'
 import { jobFor, jobId, outcomeOf, readOutput, runJob } from './job.ts'
 import type { Plan } from './plan.ts'
 import type { HostProgress, Release } from './release.ts'
-import { type Course, mark, numbered, type Outcome, phase, type Scene, tell } from './scene.ts'
+import { type Course, mark, numbered, type Outcome, phase, reasons, type Scene, someHosts, tell } from './scene.ts'
 import { showCardSoon } from './show.ts'
 
 type Batch = Plan['batches'][number]
@@ -18,11 +18,25 @@ export async function deployBatch(scene: Scene, batch: Batch): Promise<Course> {
   for (let wave = 1; queue.length > 0; wave++) {
     const heard = await heed(scene, `batch ${batch.id}, before wave ${wave}`, batch.id)
     if (heard.go !== 'on') return heard
-    // Hosts that are down already count against those that may be away.
-    const room = Math.max(1, batch.atOnce - scene.failing.size)
-    const next = queue.slice(0, room)
-    queue = queue.slice(room)
-    const outcomes = await Promise.all(next.map((host) => deployHost(scene, batch.id, host.id, host.attempt)))
+    // Hosts that are down already count against those that may be away; those that are tried again are among them.
+    const down = [...scene.failing.keys(), ...scene.skipped].filter((host) => !queue.some((each) => each.id === host))
+    const room = batch.atOnce - down.length
+    if (room < 1 && !scene.warned) {
+      const why = `${someHosts(down)} ${down.length === 1 ? 'does' : 'do'} not serve: one more host away leaves fewer than the policy wants`
+      const order = await hold(scene, {
+        why,
+        offers: ['resume', 'rollback', 'abort'],
+        batch: batch.id,
+        after: deploying(batch.id),
+      })
+      const stop = stopBy(order)
+      if (stop !== undefined) return stop
+      // From here on it is a person's word, one host after another.
+      scene.warned = true
+    }
+    const next = queue.slice(0, Math.max(1, room))
+    queue = queue.slice(next.length)
+    const outcomes = await allOf(next.map((host) => deployHost(scene, batch.id, host.id, host.attempt)))
     for (const outcome of outcomes) {
       if (outcome.at === 'healthy') scene.failing.delete(outcome.host)
       else scene.failing.set(outcome.host, outcome)
@@ -32,14 +46,17 @@ export async function deployBatch(scene: Scene, batch: Batch): Promise<Course> {
     else if (settled.go !== 'on') return settled
   }
   await tell(scene, `batch ${batch.id} deployed`, {
-    title: `Batch ${batch.id}: ${scene.plan.candidate} is on ${batch.hosts
-      .filter((host) => !scene.failing.has(host.id))
-      .map((host) => host.id)
-      .join(', ')}`,
+    title: `Batch ${batch.id}: ${scene.plan.candidate} is on ${someHosts(batch.hosts.map((host) => host.id).filter((host) => scene.deployedAt.has(host))) || 'no host'}`,
     tone: 'info',
     blocks: [],
   })
   return { go: 'on' }
+}
+
+/** All results, or the first error once every one has ended: a story that gives up leaves no sibling at work. */
+async function allOf<T>(works: Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(works)
+  return Promise.all(works)
 }
 
 type Settled = Course | { go: 'retry'; hosts: { id: string; attempt: number }[] }
@@ -52,9 +69,14 @@ async function settleFailures(scene: Scene, batch: number): Promise<Settled> {
   const { rules } = scene.plan
   const over = failed.length > rules.failureBudget.failed
   if (!over && unreachable.length <= rules.failureBudget.unreachable) return { go: 'on' }
-  const why = failing.map((outcome) => `${outcome.host}: ${outcome.why ?? outcome.at}`).join('; ')
+  const why = reasons(failing)
   if (over && rules.gate === 'automatic') return { go: 'rollback', by: 'the gate', why }
-  const order = await hold(scene, why, ['retry', 'skip', 'rollback', 'abort'], batch)
+  const order = await hold(scene, {
+    why,
+    offers: ['retry', 'skip', 'rollback', 'abort'],
+    batch,
+    after: deploying(batch),
+  })
   const stop = stopBy(order)
   if (stop !== undefined) return stop
   if (order.kind === 'retry') {
@@ -69,6 +91,7 @@ async function settleFailures(scene: Scene, batch: number): Promise<Settled> {
   await mark(scene, numbered(scene, `batch ${batch}: skipped hosts`), (release) =>
     failing.reduce((current, { host }) => withHost(current, host, { at: 'skipped' }), release),
   )
+  for (const { host } of failing) scene.skipped.add(host)
   scene.failing.clear()
   return { go: 'on' }
 }
@@ -83,8 +106,8 @@ async function deployHost(scene: Scene, batch: number, host: string, attempt: nu
 }
 
 async function deployOnce(scene: Scene, batch: number, host: string, attempt: number): Promise<Outcome> {
-  const { desk, id } = scene
-  const key = { release: id, host, step: 'deploy', attempt }
+  const { desk } = scene
+  const key = { release: scene.key, host, step: 'deploy', attempt }
   const job = jobFor(scene, 'deploy', key, scene.plan.candidate)
   const outcome = await scene.flow.step(
     numbered(scene, `deploy ${host}, batch ${batch}, attempt ${attempt}, try`),
@@ -113,10 +136,7 @@ async function deployOnce(scene: Scene, batch: number, host: string, attempt: nu
 
 async function versionNow(scene: Scene, host: string): Promise<string | null | undefined> {
   try {
-    const facts = await scene.desk.target.probe(
-      host,
-      jobFor(scene, 'deploy', { release: '', host, step: '', attempt: 0 }, '').recipe,
-    )
+    const facts = await scene.desk.target.probe(host, scene.plan.recipe)
     return facts.version ?? null
   } catch {
     return undefined

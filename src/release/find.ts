@@ -1,7 +1,7 @@
 import { suggestion } from '../lib/did-you-mean.ts'
 import { Fault } from '../lib/fault.ts'
 import type { Desk } from './desk.ts'
-import { isOver, type Release } from './release.ts'
+import { isOver, onHosts, type Release } from './release.ts'
 
 /**
  * The release that a person means: `R-142`, or a service: the one in progress, else the last one. Fault `release.unknown`.
@@ -21,7 +21,7 @@ export async function findRelease(desk: Desk, which: string): Promise<Release> {
   })
 }
 
-/** The newest release of the service that is done and was not taken back. */
+/** The newest release of the service that left its version on hosts: done, or aborted on the way. */
 export async function lastDone(desk: Desk, service: string): Promise<Release | undefined> {
-  return (await desk.releases.list({ service })).find((release) => release.state.at === 'done')
+  return (await desk.releases.list({ service })).find(onHosts)
 }

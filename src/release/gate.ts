@@ -13,6 +13,9 @@ import {
 
 export * from './gate/schema.ts'
 
+const NOTHING_WATCHED =
+  'no metric is watched: none was found when the release was prepared; only a new request would look again'
+
 /**
  * Judges one observation window; pure, so a stored observation gives the same verdict again.
  * Any failing metric fails the window. Otherwise a metric that could not be asked makes it `error`, one without enough
@@ -34,7 +37,7 @@ export function judge(observation: Observation, policy: GatePolicy): Verdict {
     const found = metrics.filter((metric) => metric.at === at)
     if (found.length > 0) return { ...kept, at, why: found.map(({ why }) => why).join('; ') }
   }
-  if (metrics.length === 0) return { ...kept, at: 'inconclusive', why: 'no metric is watched' }
+  if (metrics.length === 0) return { ...kept, at: 'inconclusive', why: NOTHING_WATCHED }
   if (missing.length > 0) {
     const why = `nothing measures the ${missing.join(' and the ').replaceAll('_', ' ')} of this service`
     return { ...kept, at: 'inconclusive', why }

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
 import { fromDocument, toDocument } from '../lib/fault.ts'
 import type { Json, Store } from '../ports/store.ts'
@@ -32,6 +33,15 @@ export function jobFor(
   }
 }
 
+/** The part of a job's row that says whether it has ended. */
+export interface Begun {
+  state: JobState
+}
+
+export function endedState(rc: number, reason?: string): JobState {
+  return { at: 'done', rc, ...(reason === undefined ? {} : { reason }) }
+}
+
 /**
  * Runs a job at most once per key: the key is durable before the host is contacted, the output goes into the stream
  * `output/<job>` numbered by byte offset, so that a second run after a crash adds only what is missing.
@@ -51,12 +61,28 @@ export async function runJob(desk: Desk, job: Job): Promise<JobState> {
   })
   const stream = `output/${id}`
   const from = await endOfOutput(desk.store, stream)
-  const ended = await desk.target.run(job.key.host, job, from, async (chunk: Output) => {
-    await desk.store.append(stream, { text: desk.redact(chunk.text), bytes: chunk.bytes }, chunk.offset)
-  })
+  const ended = await whole(
+    desk,
+    job,
+    await desk.target.run(job.key.host, job, from, async (chunk: Output) => {
+      await desk.store.append(stream, { text: desk.redact(chunk.text), bytes: chunk.bytes }, chunk.offset)
+    }),
+  )
   const state = withoutSecrets(ended, desk.redact)
   await saveState(desk, id, state)
   return state
+}
+
+/** An orphaned job has lost its runner but still works: it is waited for, and ended when its time is over. */
+async function whole(desk: Desk, job: Job, state: JobState): Promise<JobState> {
+  const { host } = job.key
+  const until = desk.clock().getTime() + job.timeoutSeconds * 1000
+  let now = state
+  while (now.at === 'orphaned' && desk.clock().getTime() < until) {
+    await delay(ORPHAN_POLL_MS)
+    now = (await desk.target.look(host, job.key, Number.MAX_SAFE_INTEGER, job.recipe.root)).state
+  }
+  return now.at === 'orphaned' ? desk.target.cancel(host, job.key, job.recipe.root) : now
 }
 
 /** The words in a job's end come from the host, as its output does. */
@@ -116,6 +142,8 @@ export async function outcomeOf(desk: Desk, job: Job, run: () => Promise<JobStat
 export function describe(version: string | undefined, state: string): string {
   return version === undefined ? 'no release is there' : `${version} is there and ${state}`
 }
+
+const ORPHAN_POLL_MS = 1000
 
 const jobRowSchema = z.object({
   release: z.string(),

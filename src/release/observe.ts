@@ -1,9 +1,10 @@
 import { formatDuration } from '../lib/duration.ts'
 import type { Verdict } from './gate.ts'
-import { hold, stopBy } from './hold.ts'
+import { deploying, hold, stopBy } from './hold.ts'
 import { verdictBlocks } from './issue.ts'
 import { lookAtMetrics } from './look.ts'
 import type { Plan } from './plan.ts'
+import type { Offer } from './release.ts'
 import { type Course, mark, numbered, phase, type Scene, tell } from './scene.ts'
 import { orderFrom } from './steer.ts'
 
@@ -34,7 +35,13 @@ export async function observeBatch(scene: Scene, batch: Batch): Promise<Course> 
       return { go: 'on' }
     }
     if (seen.at === 'paused') {
-      const order = await hold(scene, `paused by ${seen.by}`, ['resume', 'promote', 'abort', 'rollback'], batch.id)
+      const offers: Offer[] = ['resume', 'promote', 'abort', 'rollback']
+      const order = await hold(scene, {
+        why: `paused by ${seen.by}`,
+        offers,
+        batch: batch.id,
+        after: deploying(batch.id),
+      })
       const stop = stopBy(order)
       if (stop !== undefined) return stop
       if (order.kind === 'promote') return { go: 'on' }
@@ -50,11 +57,15 @@ export async function observeBatch(scene: Scene, batch: Batch): Promise<Course> 
     if (verdict.at === 'fail' && scene.plan.rules.gate === 'automatic') {
       return { go: 'rollback', by: 'the gate', why: verdict.why }
     }
-    const offers =
-      verdict.at === 'fail'
-        ? (['rollback', 'resume', 'promote', 'abort'] as const)
-        : (['resume', 'promote', 'rollback', 'abort'] as const)
-    const order = await hold(scene, `gate ${verdict.at}: ${verdict.why}`, [...offers], batch.id)
+    const offers: Offer[] =
+      verdict.at === 'fail' ? ['rollback', 'resume', 'promote', 'abort'] : ['resume', 'promote', 'rollback', 'abort']
+    const order = await hold(scene, {
+      why: `gate ${verdict.at}: ${verdict.why}`,
+      offers,
+      batch: batch.id,
+      gate: verdict.at,
+      after: deploying(batch.id),
+    })
     const stop = stopBy(order)
     if (stop !== undefined) return stop
     if (order.kind === 'promote') return { go: 'on' }
@@ -106,7 +117,7 @@ async function waitUntil(scene: Scene, name: string, until: Date, batch: number)
   for (let n = 1; ; n++) {
     const event = await scene.flow.wait(`${name}, order ${n}`, { until })
     if (event === undefined) return undefined
-    const order = orderFrom(event, scene.turn, batch)
+    const order = orderFrom(event, scene, batch)
     if (order === undefined) continue
     const course = stopBy(order)
     if (course !== undefined) return { at: 'stopped', course }

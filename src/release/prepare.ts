@@ -48,11 +48,14 @@ export async function prepare(
   inProgress?: string,
 ): Promise<Prepared> {
   const tag = round === 1 ? '' : `, round ${round}`
-  const service = needService(desk, release.service)
-  const checked = await flow.step(`check versions${tag}`, () => checkNow(desk, service, release, inProgress))
+  const checked = await flow.step(`check versions${tag}`, () =>
+    checkNow(desk, needService(desk, release.service), release, inProgress),
+  )
   const { check, artifact, step: versionStep, approvalsNeeded } = checked
-  const risk = await flow.step(`predict risks${tag}`, async () => riskStep(desk, service))
-  const analysis = await flow.step(`analyse metrics${tag}`, () => metricStep(desk, service, check.targets))
+  const risk = await flow.step(`predict risks${tag}`, async () => riskStep(desk, needService(desk, release.service)))
+  const analysis = await flow.step(`analyse metrics${tag}`, () =>
+    metricStep(desk, needService(desk, release.service), check.targets),
+  )
   const steps = [versionStep, analysis.step, risk.step]
   const base = {
     current: check.current,
@@ -65,7 +68,14 @@ export async function prepare(
     return { ...base, steps, notes: check.warnings, planHash: '' }
   }
   const planned = await flow.step(`plan the release${tag}`, async () => {
-    const plan = planFor(desk, service, release.candidate, check.targets, artifact, analysis.metrics)
+    const plan = planFor(
+      desk,
+      needService(desk, release.service),
+      release.candidate,
+      check.targets,
+      artifact,
+      analysis.metrics,
+    )
     return { plan, step: planStep(plan, desk.clock()) }
   })
   return {

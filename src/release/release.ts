@@ -36,6 +36,8 @@ export const stateSchema = z.discriminatedUnion('at', [
   }),
   z.object({
     at: z.literal('held'),
+    /** The verdict that led here, if it was one. */
+    gate: z.enum(['fail', 'inconclusive', 'error']).optional(),
     why: z.string(),
     offers: z.array(z.enum(OFFERS)),
     batch: z.number(),
@@ -64,6 +66,12 @@ export type HostProgress = z.infer<typeof hostProgressSchema>
 
 export const releaseSchema = z.object({
   id: z.string(),
+  /** Random, part of every job key: numbers begin anew in another data folder, what lies on a host does not. */
+  token: z.string(),
+  /** The flow that listens to orders now: the release's own, or that of its rollback. */
+  flow: z.string(),
+  /** Somebody pressed Roll back or Abort, and the flow has not come to it yet. */
+  stop: z.object({ kind: z.enum(['rollback', 'abort']), by: z.string(), turn: z.number() }).optional(),
   service: z.string(),
   candidate: z.string(),
   current: z.string().nullable(),
@@ -96,6 +104,12 @@ export type Release = z.infer<typeof releaseSchema>
 /** States from which nothing moves by itself any more. */
 export function isOver(state: State): boolean {
   return ['refused', 'rejected', 'expired', 'superseded', 'done', 'rolled back', 'aborted'].includes(state.at)
+}
+
+/** True when the release is over and its version, or half of it, may still lie on hosts. */
+export function onHosts(release: Release): boolean {
+  const touched = Object.values(release.hosts).some((host) => !['pending', 'rolled back'].includes(host.at))
+  return release.state.at === 'done' || (release.state.at === 'aborted' && touched)
 }
 
 /** The specification's release issue: exactly `candidate, created_at, service, steps[], title`. */

@@ -4,9 +4,11 @@ import { awaitDecision } from './decision.ts'
 import { deployBatch } from './deploy.ts'
 import type { Desk } from './desk.ts'
 import { giveUp } from './give-up.ts'
+import { stopBy } from './hold.ts'
 import { observeBatch } from './observe.ts'
 import { openRelease, requestSchema } from './request.ts'
-import { type Course, mark, phase, type Scene, setScene, tell } from './scene.ts'
+import { type Course, phase, type Scene, setScene, someHosts, sturdy, tell } from './scene.ts'
+import { showCard } from './show.ts'
 import { stopHere } from './stop.ts'
 import { takeBack } from './take-back.ts'
 
@@ -14,10 +16,11 @@ import { takeBack } from './take-back.ts'
  * The story of a release: prepare, get it approved, then batch by batch deploy, observe, decide; and back again when the
  * evidence or a person says so. Every effect in it is a named step, so that it goes on after a crash where it stood.
  */
-export async function releaseStory(flow: Flow, desk: Desk, input: Json): Promise<void> {
+export async function releaseStory(unsteady: Flow, desk: Desk, input: Json): Promise<void> {
+  const flow = sturdy(unsteady)
   const request = requestSchema.parse(input)
-  await openRelease(flow, desk, request)
   try {
+    await openRelease(flow, desk, request)
     await goOn(flow, desk)
   } catch (error) {
     await giveUp(desk, flow.id, error)
@@ -30,11 +33,11 @@ async function goOn(flow: Flow, desk: Desk): Promise<void> {
   if (approved === undefined) return
   const scene = setScene(flow, desk, approved)
 
-  const course = await rollOut(scene)
+  const rolled = await rollOut(scene)
+  const course = rolled.go === 'on' ? await finish(scene) : rolled
 
   if (course.go === 'rollback') await takeBack(scene, course.by, course.why)
   else if (course.go === 'abort') await stopHere(scene, course.by, course.why)
-  else await finish(scene)
   await flow.step('leave the hosts', () => desk.target.leave([...scene.touched]))
 }
 
@@ -48,21 +51,29 @@ async function rollOut(scene: Scene): Promise<Course> {
   return { go: 'on' }
 }
 
-async function finish(scene: Scene): Promise<void> {
-  await mark(scene, 'done', (current, now) => ({
-    ...current,
-    state: { at: 'done', when: now.toISOString() },
-    endedAt: now.toISOString(),
-    turn: current.turn + 1,
-  }))
+/** Done, unless somebody has pressed Roll back or Abort in the meantime: then that comes first. */
+async function finish(scene: Scene): Promise<Course> {
+  const stop = await scene.flow.step('done', async () => {
+    const when = scene.desk.clock().toISOString()
+    const release = await scene.desk.releases.update(scene.id, (current) =>
+      current.stop === undefined
+        ? { ...current, state: { at: 'done', when }, endedAt: when, turn: current.turn + 1 }
+        : undefined,
+    )
+    await showCard(scene.desk, scene.id)
+    return release.stop
+  })
+  const course = stop === undefined ? undefined : stopBy(stop)
+  if (course !== undefined) return course
   await phase(scene, 'done')
   const without = await scene.flow.step('read who was left out', async () => {
     const { hosts } = await scene.desk.releases.need(scene.id)
     return Object.keys(hosts).filter((host) => hosts[host]?.at !== 'healthy')
   })
   await tell(scene, 'done', {
-    title: `Done: ${scene.plan.service} ${scene.plan.candidate} is released${without.length > 0 ? `, without ${without.join(', ')}` : ''}`,
+    title: `Done: ${scene.plan.service} ${scene.plan.candidate} is released${without.length > 0 ? `, without ${someHosts(without)}` : ''}`,
     tone: 'good',
     blocks: [],
   })
+  return { go: 'on' }
 }

@@ -3,7 +3,7 @@ import type { Flow } from '../ports/flow.ts'
 import type { Desk } from './desk.ts'
 import type { Plan } from './plan.ts'
 import type { Release } from './release.ts'
-import { showCard } from './show.ts'
+import { post, showCard } from './show.ts'
 
 /** How one host came out of a job. */
 export interface Outcome {
@@ -24,11 +24,19 @@ export interface Scene {
   flow: Flow
   desk: Desk
   id: string
+  /** Names the release in job keys, on hosts that other data folders may have released to. */
+  key: string
   plan: Plan
   epoch: number
   /** Who asked and who approved, for the audit line on the hosts. */
   by: string
   turn: number
+  /** True from the beginning of a rollback: an order to stop that was meant for the rollout is void then. */
+  goingBack: boolean
+  /** Somebody has said to go on although fewer hosts serve than the policy wants. */
+  warned: boolean
+  /** Hosts that failed and that somebody skipped: they are not known to serve. */
+  skipped: Set<string>
   /** Hosts that failed or could not be reached, and that nobody has skipped. */
   failing: Map<string, Outcome>
   /** Hosts that have been contacted by a job of this release. */
@@ -39,6 +47,17 @@ export interface Scene {
 
 /** Where the story goes after a batch, a window or a hold. */
 export type Course = { go: 'on' } | { go: 'rollback' | 'abort'; by: string; why: string }
+
+/** Why hosts failed, for a headline: the first five, and how many more. */
+export function reasons(outcomes: Outcome[]): string {
+  const shown = outcomes.slice(0, 5).map((outcome) => `${outcome.host}: ${(outcome.why ?? outcome.at).slice(0, 300)}`)
+  return [...shown, ...(outcomes.length > 5 ? [`and ${outcomes.length - 5} more`] : [])].join('; ')
+}
+
+/** Host names for a sentence: the first five, and how many more. */
+export function someHosts(hosts: string[]): string {
+  return hosts.length <= 6 ? hosts.join(', ') : `${hosts.slice(0, 5).join(', ')} and ${hosts.length - 5} more`
+}
 
 /** A name that is unique within the flow: `held 1`, `held 2`, … */
 export function numbered(scene: Pick<Scene, 'counters'>, name: string): string {
@@ -81,8 +100,9 @@ export async function tell(
 ): Promise<void> {
   await scene.flow.step(`tell: ${name}`, async () => {
     const release = await scene.desk.releases.need(scene.id)
-    await scene.desk.chat.put({
-      key: `${scene.id}/${name}`,
+    await post(scene.desk, {
+      // By flow: the rollout and a later rollback both have a first hold.
+      key: `${scene.flow.id}/${name}`,
       channel: release.channel,
       thread: `${scene.id}/card`,
       message: { ...message, buttons: [] },
@@ -97,6 +117,10 @@ export function setScene(flow: Flow, desk: Desk, approved: { release: Release; p
     flow,
     desk,
     id: doc.id,
+    key: `${doc.id}.${doc.token}`,
+    goingBack: false,
+    warned: false,
+    skipped: new Set(),
     plan,
     epoch: doc.epoch,
     by: `${doc.requester} approved-by ${doc.approvals.map((each) => each.by).join(',')}`,
@@ -105,5 +129,19 @@ export function setScene(flow: Flow, desk: Desk, approved: { release: Release; p
     touched: new Set(),
     deployedAt: new Map(),
     counters: new Map(),
+  }
+}
+
+/** Half an hour of patience with a store that is away: the release then goes on where it stood. */
+const PATIENCE = { delays: [200, 1000, 5000, ...Array.from({ length: 60 }, () => 30_000)] }
+
+/** The same flow, whose steps are tried again while what they need is away (Faults with `retry` that nobody handled). */
+export function sturdy(flow: Flow): Flow {
+  return {
+    id: flow.id,
+    step: (name, effect, retry = PATIENCE) => flow.step(name, effect, retry),
+    wait: (name, options) => flow.wait(name, options),
+    now: (name) => flow.now(name),
+    phase: (name) => flow.phase(name),
   }
 }

@@ -24,6 +24,7 @@ export async function stopHere(scene: Scene, by: string, why: string): Promise<v
       ...known,
       state: { at: 'aborted', by, why, when: now.toISOString() },
       endedAt: now.toISOString(),
+      stop: undefined,
       turn: current.turn + 1,
     }
   })

@@ -87,6 +87,12 @@ export function checkVersions(input: {
     warnings.push(...downLines.map((line) => `left out, ${line}`))
   }
 
+  if (seen.length === 0 && down.length > 0 && conflicts.length === 0) {
+    conflicts.push({
+      say: `No host is left: ${downLines.slice(0, 5).join(' ')}`,
+      next: down[0]?.fault?.next || 'bring one back',
+    })
+  }
   const fresh = seen.filter(({ facts }) => facts.version !== candidate || facts.state !== 'running')
   if (seen.length > 0 && fresh.length === 0) {
     conflicts.push({

@@ -5,6 +5,8 @@ export function aRelease(more: Partial<Release> = {}): Release {
   const host = { version: 'v1.0.0', before: 'v1.0.0', attempt: 0 }
   return {
     id: 'R-7',
+    token: 't',
+    flow: 'R-7',
     service: 'user-service',
     candidate: 'v1.1.0',
     current: 'v1.0.0',

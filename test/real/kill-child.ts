@@ -1,4 +1,4 @@
-import { appendFileSync } from 'node:fs'
+import { appendFileSync, writeFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type App, createApp, readConfig } from '../../src/app.ts'
 
@@ -15,6 +15,8 @@ export interface ChildOptions {
   version: string
   /** Press Roll back once the release is done. */
   undo?: boolean
+  /** Written by somebody while the first approval is asked for: what was approved is not true any more then. */
+  meanwhile?: { file: string; text: string }
   /** Adds the name of each durable point to this file. */
   points?: string
   /** Ends itself with SIGKILL when the point is reached for the nth time. */
@@ -55,10 +57,10 @@ async function play({ desk, command, press, card }: App): Promise<string> {
       const button = (await card(id)).buttons.find(({ action }) => action === wish.action)
       if (button === undefined || pressed.has(`${turn} ${wish.action}`)) continue
       pressed.add(`${turn} ${wish.action}`)
+      if (options.meanwhile !== undefined) writeFileSync(options.meanwhile.file, options.meanwhile.text)
       await press(wish.by, button.id)
     } else if (['done', 'rolled back', 'refused', 'aborted', 'expired'].includes(state.at)) {
-      await desk.flows.finished(id)
-      if (options.undo) await desk.flows.finished(`${id}.rollback`)
+      for (const flow of new Set([id, release.flow])) await desk.flows.finished(flow)
       return (await desk.releases.need(id)).state.at
     }
   }

@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer, type Server } from 'node:http'
+import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
@@ -48,6 +48,8 @@ export interface Scene {
   bad?: string
   until: ChildOptions['until']
   undo?: boolean
+  /** The package is published anew while the approval is asked for: it lapses, and the new plan is approved. */
+  lapse?: boolean
 }
 
 export const CANDIDATE = 'v1.1.0'
@@ -77,11 +79,12 @@ rm -f pid
 }
 
 /** Three real sshd, an artifact server's URL and a data folder; one story after the other is played in it. */
-export async function createSlot(name: string, artifacts: string, cache: string) {
+export async function createSlot(name: string, artifacts: Artifacts, cache: string) {
   const folder = await mkdtemp(join(tmpdir(), `rollcall-${name}-`))
   const sshds = await Promise.all(CORES.map((cores) => startSshd({ env: { OMP_NUM_THREADS: String(cores) } })))
   const children = new Set<ChildProcess>()
   const config = join(folder, 'rollcall.yaml')
+  const sums = join(folder, 'SUMS')
   const data = join(folder, 'data')
   const transcript = join(folder, 'transcript')
   const points = join(folder, 'points')
@@ -102,7 +105,8 @@ export async function createSlot(name: string, artifacts: string, cache: string)
       host.hold(0)
       startOld(host)
     }
-    writeFileSync(config, JSON.stringify(configFor(hosts, artifacts, data)))
+    writeFileSync(sums, scene.lapse ? artifacts.sums.replace(/^[0-9a-f]{64}/, '0'.repeat(64)) : artifacts.sums)
+    writeFileSync(config, JSON.stringify(configFor(hosts, { url: artifacts.url, sums, data })))
   }
 
   function launch(argv: string[]) {
@@ -138,17 +142,11 @@ export async function createSlot(name: string, artifacts: string, cache: string)
     hosts: () => hosts,
     reset,
     /** The bot with its people. */
-    play: ({ until, undo }: Scene, how: { record?: boolean; killAt?: ChildOptions['killAt'] } = {}) => {
+    play: ({ until, undo, lapse }: Scene, how: { record?: boolean; killAt?: ChildOptions['killAt'] } = {}) => {
       const { record, killAt } = how
-      const all: ChildOptions = {
-        config,
-        transcript,
-        until,
-        undo,
-        version: CANDIDATE,
-        killAt,
-        ...(record ? { points } : {}),
-      }
+      const meanwhile = lapse ? { file: sums, text: artifacts.sums } : undefined
+      const always = { config, transcript, until, undo, meanwhile, version: CANDIDATE, killAt }
+      const all: ChildOptions = { ...always, ...(record ? { points } : {}) }
       return launch([join(import.meta.dirname, 'kill-child.ts'), JSON.stringify(all)])
     },
     /** The bot as people start it; they type into its input. */
@@ -192,13 +190,13 @@ function startOld(host: KillHost): void {
   writeFileSync(join(release, 'pid'), `${daemon.pid}\n`)
 }
 
-function configFor(hosts: KillHost[], artifacts: string, data: string): object {
-  const url = `${artifacts}/shop-{version}.tar.gz`
+function configFor(hosts: KillHost[], at: { url: string; sums: string; data: string }): object {
+  const url = `${at.url}/shop-{version}.tar.gz`
   return {
     services: [
       {
         name: 'shop',
-        artifact: { url, checksum: { sha256Url: `${url}.sha256` } },
+        artifact: { url, checksum: { file: at.sums } },
         recipe: {
           root: '~/shop',
           start: ['./start'],
@@ -224,29 +222,32 @@ function configFor(hosts: KillHost[], artifacts: string, data: string): object {
       { id: 'alice', roles: ['operator'], surfaces: { terminal: userInfo().username } },
       { id: 'bob', roles: ['approver'], surfaces: { console: 'bob' } },
     ],
-    store: { folder: data },
+    store: { folder: at.data },
     knowledge: join(root, 'knowledge'),
   }
 }
 
-/** A folder of packages on a free port: shop-VERSION.tar.gz and its .sha256. */
-export async function serveArtifacts(versions: string[]): Promise<{ url: string; close(): Promise<void> }> {
-  const files = new Map<string, Buffer>()
-  for (const version of versions) {
-    const members = Object.entries(FILES).map(([name, text]) => ({ name, text, mode: 0o755 }))
-    const body = gzipSync(tarOf([...members, { name: 'version', text: `${version}\n` }]))
-    files.set(`/shop-${version}.tar.gz`, body)
-    files.set(`/shop-${version}.tar.gz.sha256`, Buffer.from(`${digestOf(body)}  shop-${version}.tar.gz\n`))
-  }
-  const server: Server = createServer((request, response) => {
-    const body = files.get(request.url ?? '')
-    response.statusCode = body === undefined ? 404 : 200
-    response.setHeader('content-length', body?.length ?? 0)
-    response.end(request.method === 'HEAD' ? undefined : body)
+export interface Artifacts {
+  url: string
+  /** The package's line as sha256sum writes it. */
+  sums: string
+  close(): Promise<void>
+}
+
+/** The package of the candidate, on a free port. */
+export async function serveArtifacts(): Promise<Artifacts> {
+  const name = `shop-${CANDIDATE}.tar.gz`
+  const members = Object.entries(FILES).map(([file, text]) => ({ name: file, text, mode: 0o755 }))
+  const body = gzipSync(tarOf([...members, { name: 'version', text: `${CANDIDATE}\n` }]))
+  const server = createServer((request, response) => {
+    const found = request.url === `/${name}`
+    response.writeHead(found ? 200 : 404, { 'content-length': found ? body.length : 0 })
+    response.end(found && request.method !== 'HEAD' ? body : undefined)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    sums: `${digestOf(body)}  ${name}\n`,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())

@@ -20,6 +20,7 @@ const scenes: Scene[] = [
   { name: 'good release', hosts: ['bj-1', 'bj-2', 'bj-3'], until: 'done' },
   { name: 'failing host, rolled back', hosts: ['sh-1', 'sh-2'], bad: 'sh-2', until: 'rolled back' },
   { name: 'done, rolled back by its button', hosts: ['bj-1', 'bj-2'], until: 'rolled back', undo: true },
+  { name: 'approved twice', hosts: ['bj-1', 'bj-2'], until: 'done', lapse: true },
 ]
 const [good, failing, undone] = scenes as [Scene, Scene, Scene]
 
@@ -58,8 +59,8 @@ describe.skipIf(skipReal)('the bot, killed with SIGKILL and started again', () =
 
   beforeAll(async () => {
     cache = mkdtempSync(join(tmpdir(), 'rollcall-kill-cache-'))
-    artifacts = await serveArtifacts([CANDIDATE])
-    for (let i = 1; i <= SLOTS; i++) slots.push(await createSlot(`kill-${i}`, artifacts.url, cache))
+    artifacts = await serveArtifacts()
+    for (let i = 1; i <= SLOTS; i++) slots.push(await createSlot(`kill-${i}`, artifacts, cache))
     await Promise.all(scenes.map((scene, i) => record(slots[i]!, scene)))
   }, 120_000)
 
@@ -133,22 +134,32 @@ describe.skipIf(skipReal)('the bot, killed with SIGKILL and started again', () =
       lives.filter(({ problems }) => problems.length > 0).map(({ what, problems }) => ({ what, problems })),
     ).toEqual([])
     expect(lives.filter((life) => life.doubleEffects + life.doubledMessages > 0)).toEqual([])
-    expect(lives.filter(({ killed }) => killed === 0).map(({ what }) => what)).toEqual([])
+    expect(sum(({ killed }) => killed)).toBeGreaterThanOrEqual(points)
   }
 
   test.each(scenes)('at every point that was recorded: $name', { timeout: 600_000 }, async (scene) => {
     const before = scenes.slice(0, scenes.indexOf(scene)).flatMap(({ name }) => recorded.get(name)!)
     const known = new Set(before.map(({ point, nth }) => `${point} ${nth}`))
     const points = recorded.get(scene.name)!.filter(({ point, nth }) => !known.has(`${point} ${nth}`))
-    expect(points.length).toBeGreaterThan(30)
+    expect(points.length).toBeGreaterThan(20)
     const began = performance.now()
-    const lives = await inSlots(points, async (slot, killAt) => {
+    const missed: Point[] = []
+    const live = async (slot: Slot, kills: Point[]) => {
       await slot.reset(scene, QUICK)
-      const { signal } = await slot.play(scene, { killAt }).ended
-      return finish(slot, scene, `${killAt.point} (${killAt.nth})`, signal === 'SIGKILL' ? 1 : 0)
-    })
+      let killed = 0
+      for (const killAt of kills) {
+        const { signal } = await slot.play(scene, { killAt }).ended
+        if (signal === 'SIGKILL') killed++
+        else missed.push(killAt)
+      }
+      const what = kills.map(({ point, nth }) => `${point} (${nth})`).join(', then ')
+      return finish(slot, scene, what, killed)
+    }
+    const lives = await inSlots(inPairs(points), live)
+    // A press may have come before the first kill: then the second life of that release has no such point.
+    lives.push(...(await inSlots(missed.splice(0), (slot, point) => live(slot, [point]))))
+    expect(missed).toEqual([])
     judge(scene.name, points.length, lives, began)
-    expect(lives).toHaveLength(points.length)
   })
 
   test('while a job runs on a host, which goes on alone or is followed again', { timeout: 120_000 }, async () => {
@@ -203,16 +214,21 @@ describe.skipIf(skipReal)('the bot, killed with SIGKILL and started again', () =
     )
     const began = performance.now()
     const lives = await inSlots(tasks, async (slot, { scene, at }) => {
-      await slot.reset(scene, SLOW)
       let killed = 0
-      const printed: string[] = []
-      for (const share of at) {
-        const play = slot.play(scene)
-        await until('the bot is open', () => play.said.out.includes('open'), 30)
-        await Promise.race([delay((share * lengths.get(scene.name)!) / at.length), play.ended])
-        play.child.kill('SIGKILL')
-        if ((await play.ended).signal === 'SIGKILL') killed++
-        printed.push(...(await printedUnmarked(slot)))
+      let printed: string[] = []
+      // One that came to its end before its moment is killed earlier the next time.
+      for (let haste = 1; killed < at.length && haste < 8; haste *= 1.3) {
+        await slot.reset(scene, SLOW)
+        killed = 0
+        printed = []
+        for (const share of at) {
+          const play = slot.play(scene)
+          await until('the bot is open', () => play.said.out.includes('open'), 30)
+          await Promise.race([delay((share * lengths.get(scene.name)!) / at.length / haste), play.ended])
+          play.child.kill('SIGKILL')
+          if ((await play.ended).signal === 'SIGKILL') killed++
+          printed.push(...(await printedUnmarked(slot)))
+        }
       }
       return finish(slot, scene, `${scene.name}, at ${at.map((share) => share.toFixed(3))}`, killed, printed)
     })
@@ -266,6 +282,20 @@ describe.skipIf(skipReal)('the bot, killed with SIGKILL and started again', () =
     expect(compare(wanted.get(scene.name)!, outcome)).toEqual({ differences: [], doubleEffects: 0, doubled: [] })
   })
 })
+
+/**
+ * Two kills for each release, half a story apart: the second one hits a process that goes on after the first. What people
+ * press is no step, and comes when it comes: those points have a release for themselves, and so have later ones of a name.
+ */
+function inPairs(points: Point[]): Point[][] {
+  const alone = points.filter(({ point, nth }) => nth > 1 || / (send|start \w+)$/.test(point))
+  const steps = points.filter((point) => !alone.includes(point))
+  const half = Math.ceil(steps.length / 2)
+  return [
+    ...steps.slice(0, half).map((point, i) => [point, ...steps.slice(half + i, half + i + 1)]),
+    ...alone.map((point) => [point]),
+  ]
+}
 
 /** One title less for each message that a kill caught between its line on the terminal and the note that it stands there. */
 function withoutTwins(outcome: Outcome, printed: string[]): Outcome {

@@ -75,6 +75,8 @@ function deskWith(sent: string[]): Desk {
 async function releaseAt(desk: Desk, state: State, needed: number): Promise<Release> {
   const release: Release = {
     id: `R-${++count}`,
+    token: 't',
+    flow: `R-${count}`,
     service: 'user-service',
     candidate: 'v1.1.0',
     current: 'v1.0.0',
@@ -178,6 +180,6 @@ describe('racing presses on a running release', () => {
     const { bound } = buttonFor(release, 'release.rollback')
     const answers = await Promise.all(Array.from({ length: 20 }, () => rollback(desk, bound, people[1] as Person)))
     expect(answers.filter((answer) => answer.ok)).toHaveLength(1)
-    expect(sent).toEqual([`start ${release.id}.rollback`])
+    expect(sent).toEqual([`start ${release.id}.rollback.1`])
   })
 })

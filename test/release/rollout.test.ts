@@ -136,7 +136,7 @@ describe('a failing host', () => {
   })
 
   test('that is skipped is left out and named at the end', async () => {
-    const t = await start({ policy: { gate: 'ask', batches: ['100%'], windows: ['20ms'] } })
+    const t = await start({ policy: { gate: 'ask', batches: ['100%'], windows: ['20ms'], minHealthyPercent: 33 } })
     t.target.hosts.get('sh-2')!.next = [{ rc: 1, reason: 'unpack: not a tar archive' }]
     await approved(t)
     await t.reach('R-1', 'held')
@@ -175,6 +175,21 @@ describe('a failing host', () => {
       expect(t.target.hosts.get('bj-1')?.effects).toEqual(['deploy v1.1.0'])
     },
   )
+})
+
+test('with a skipped host, the next one is changed only when a person says so: fewer would serve than the policy wants', async () => {
+  const t = await start({ policy: { gate: 'ask', batches: ['100%'], windows: ['20ms'] } })
+  t.target.hosts.get('bj-1')!.next = [{ rc: 1, reason: 'start: exit 3' }]
+  await approved(t)
+  await t.reach('R-1', 'held')
+  await t.press('alice', 'R-1', 'release.skip')
+  await expect.poll(async () => (await t.desk.releases.need('R-1')).state).toMatchObject({
+    at: 'held',
+    why: expect.stringMatching(/bj-1 does not serve: one more host away leaves fewer/),
+  })
+  expect(t.target.calls).toEqual(['deploy bj-1 deploy/1'])
+  await t.press('alice', 'R-1', 'release.resume')
+  await expect.poll(() => t.target.calls.length).toBe(3)
 })
 
 describe('people steer', () => {
@@ -354,7 +369,8 @@ describe('rolling back', () => {
     t.target.jobs.clear()
     await t.press('bob', 'R-1', 'release.rollback')
     await t.reach('R-1', 'rolled back')
-    expect(t.target.jobs.get('R-1/bj-1/deploy/1')).toEqual({ at: 'cancelled' })
+    const { token } = await t.desk.releases.need('R-1')
+    expect(t.target.jobs.get(`R-1.${token}/bj-1/deploy/1`)).toEqual({ at: 'cancelled' })
     expect(t.target.hosts.get('bj-1')).toMatchObject({ epoch: 2, version: 'v1.0.0', effects: [] })
   })
 
@@ -403,7 +419,7 @@ describe('rolling back', () => {
       await t.press('alice', id, 'release.promote')
       await t.reach(id, 'done')
     }
-    expect((await t.press('bob', 'R-1', 'release.rollback')).text).toMatch(/R-2 has put v1\.2\.0 on the hosts since/)
+    expect((await t.press('bob', 'R-1', 'release.rollback')).text).toMatch(/R-2 has put v1\.2\.0 on hosts since/)
     expect((await t.press('vera', 'R-2', 'release.rollback')).text).toMatch(/needs the role/)
   })
 })

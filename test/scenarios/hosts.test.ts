@@ -90,7 +90,7 @@ describe.skipIf(skipReal)('a host that goes away', () => {
     expect(done.hosts['bj-1']).toMatchObject({ at: 'healthy', version, attempt: 1 })
     expect((await bot.running())['bj-1']).toBe(`${version} running`)
     expect(startsSince(before)).toEqual([version])
-    expect(bot.audit('bj-1').filter((line) => line.includes(id))).toEqual([`deploy ${id} ${version} 0`])
+    expect(bot.audit('bj-1').filter((line) => line.includes(id))).toEqual([`${id}--bj-1--deploy--1 ${version} 0`])
   })
 
   test('during its step, and up again while the job still runs: Retry follows it to its end', async () => {
@@ -107,7 +107,7 @@ describe.skipIf(skipReal)('a host that goes away', () => {
     await bot.promoted(id)
     expect((await bot.running())['bj-1']).toBe(`${version} running`)
     expect(startsSince(before)).toEqual([version])
-    expect(bot.audit('bj-1').filter((line) => line.includes(id))).toEqual([`deploy ${id} ${version} 0`])
+    expect(bot.audit('bj-1').filter((line) => line.includes(id))).toEqual([`${id}--bj-1--deploy--1 ${version} 0`])
   })
 
   test('for a moment, as when sshd is restarted: nobody has to press anything', async () => {

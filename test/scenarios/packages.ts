@@ -27,11 +27,11 @@ export interface Packages {
   close(): Promise<void>
 }
 
-const source = (name: string) =>
+export const source = (name: string) =>
   readFileSync(fileURLToPath(new URL(`../../src/demo/service/${name}`, import.meta.url)), 'utf8')
 
 /**
- * A package of the sandbox's user-service. `files` replaces or adds some of its files; each start leaves the version as a
+ * A package of the sandbox's user-service. `files` replaces or adds some of its files, an empty text leaves one out; each start leaves the version as a
  * line in ~/starts, before anything else.
  */
 export function userService(
@@ -49,7 +49,8 @@ export function userService(
     'bin/health': source('bin/health'),
     ...options.files,
   }
-  const members = Object.entries(files).map(
+  const written = Object.entries(files).filter(([, text]) => text !== '')
+  const members = written.map(
     ([name, text]): Member => ({
       name,
       mode: name.startsWith('bin/') ? 0o755 : 0o644,
@@ -93,8 +94,18 @@ export async function startPackages(): Promise<Packages> {
   }
 }
 
-/** A start that leaves ~/at-start and goes on when ~/go is there: what happens in between is up to the test. */
+/**
+ * A start that leaves ~/at-start and goes on when ~/go is there: what happens in between is up to the test. A release that
+ * has been started once does not wait again.
+ */
 export const startThatWaits: Record<string, string> = {
-  'bin/start': `#!/bin/sh\n: >"$HOME/at-start"\nwhile [ ! -e "$HOME/go" ]; do sleep 0.05; done\nexec "$(dirname "$0")/begin"\n`,
+  'bin/start': [
+    '#!/bin/sh',
+    'cd "$(dirname "$0")/.."',
+    '[ -e went ] || : >"$HOME/at-start"',
+    'while [ ! -e went ]; do [ ! -e "$HOME/go" ] || : >went; sleep 0.05; done',
+    'exec bin/begin',
+    '',
+  ].join('\n'),
   'bin/begin': source('bin/start'),
 }

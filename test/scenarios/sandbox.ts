@@ -49,13 +49,15 @@ export interface Sandbox {
   approved(version: string, ...hosts: string[]): Promise<string>
   /** Waits until the release stands there; throws at once when it has ended elsewhere. */
   reach(release: string, at: Release['state']['at'], seconds?: number): Promise<Release>
+  /** Waits until the document is as asked; for what `reach` cannot tell apart, such as one hold from the next. */
+  becomes(release: string, what: (release: Release) => boolean, seconds?: number): Promise<Release>
   /** The card as the terminal shows it, in one line per block. */
   card(release: string): Promise<string>
   /** What runs where, asked three ways that must agree: the bot's probe, the service itself, the link on the disk. */
   running(): Promise<Record<string, string>>
   /** Versions that were started on the host since it was set up, one per start. */
   starts(host: string): string[]
-  /** The host's own record of changes: `kind release version rc`. */
+  /** The host's own record of changes: `release--host--step--attempt version rc`. */
   audit(host: string): string[]
   /** Every path under the host's home, without the job protocol's own folder. */
   files(host: string): string[]
@@ -63,6 +65,8 @@ export interface Sandbox {
   promoted(release: string): Promise<Release>
   /** What an interrupted deploy would leave: unpacked trees, uploads, scripts of jobs that are over. */
   leftovers(host: string): string[]
+  /** The command lines of all processes on the hosts. */
+  commands(): string[]
   /** Ends the bot and starts it again on the same data, with another configuration. */
   restart(change: Change): Promise<void>
   close(): Promise<void>
@@ -148,12 +152,12 @@ async function withBot(parts: {
     logged: () => logged.join(''),
     type: (person, text) => app.command(person, text),
     async buttonOf(release, action) {
-      const until = Date.now() + 10_000
+      const until = performance.now() + 10_000
       for (;;) {
         const { buttons } = await app.card(release)
         const button = buttons.find((each) => each.action === action)
         if (button !== undefined) return button.id
-        if (Date.now() > until) fail(`the card of ${release} has no ${action}: ${await sandbox.card(release)}`)
+        if (performance.now() > until) fail(`the card of ${release} has no ${action}: ${await sandbox.card(release)}`)
         await delay(20)
       }
     },
@@ -180,6 +184,15 @@ async function withBot(parts: {
         const stands = JSON.stringify(found?.state)
         if (found !== undefined && over.includes(found.state.at)) fail(`${release} ended as ${stands}, not ${at}`)
         if (performance.now() > until) fail(`${release} is ${stands} after ${seconds} s, not ${at}`)
+        await delay(20)
+      }
+    },
+    async becomes(release, what, seconds = 30) {
+      const until = performance.now() + seconds * 1000
+      for (;;) {
+        const found = await app.desk.releases.need(release)
+        if (what(found)) return found
+        if (performance.now() > until) fail(`${release} is ${JSON.stringify(found.state)} after ${seconds} s`)
         await delay(20)
       }
     },
@@ -211,8 +224,8 @@ async function withBot(parts: {
     starts: (id) => lines(join(host(id).root, 'starts')),
     audit: (id) =>
       lines(join(root(id), '.rollcall/audit.log')).map((line) => {
-        const entry = JSON.parse(line) as { kind: string; release: string; version: string; rc: number }
-        return `${entry.kind} ${entry.release} ${entry.version} ${entry.rc}`
+        const entry = JSON.parse(line) as { key: string; to: string; rc: number }
+        return `${entry.key} ${entry.to} ${entry.rc}`
       }),
     files: (id) => walk(host(id).root, '').filter((path) => !path.startsWith(`${releasesFolder}/.rollcall`)),
     leftovers: (id) =>
@@ -221,6 +234,11 @@ async function withBot(parts: {
           /^tmp\.|\/work\/tree\/.|(^|\/)current\.new$/.test(path) ||
           (/\/(upload|work\/[^/]*)$/.test(path) && sizeOf(join(root(id), '.rollcall', path)) > 0),
       ),
+    commands: () =>
+      fleet.processes().flatMap((pid) => {
+        const file = `/proc/${pid}/cmdline`
+        return existsSync(file) ? [readFileSync(file, 'utf8').replaceAll('\0', ' ').trim()] : []
+      }),
     async restart(next) {
       await app.stop(2000)
       change = { ...parts.change, ...next }

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { endNow } from '../../src/demo/processes.ts'
@@ -66,6 +66,7 @@ describe.skipIf(skipReal)('a service that does not do its part', () => {
       expect(await bot.running()).toEqual(old)
       expect(bot.starts('sh-1')).toEqual(['v1.0.0'])
       expect(bot.audit('sh-1')).toEqual([])
+      expect(bot.commands().filter((command) => command.includes('sleep 600'))).toEqual([])
     },
   )
 
@@ -103,12 +104,11 @@ describe.skipIf(skipReal)('a service that does not do its part', () => {
       expect((await bot.press('alice', id, 'release.retry')).ok).toBe(true)
       await until('it has failed again', async () => bot.audit('bj-1').filter((line) => line.includes(id)).length === 2)
       await bot.reach(id, 'held')
-      const { writeFile } = await import('node:fs/promises')
-      await writeFile(join(bot.host('bj-1').root, 'database'), '')
+      writeFileSync(join(bot.host('bj-1').root, 'database'), '')
       expect((await bot.press('alice', id, 'release.retry')).ok).toBe(true)
       await bot.promoted(id)
       expect(bot.audit('bj-1').filter((line) => line.includes(id))).toEqual(
-        [1, 1, 0].map((rc) => `deploy ${id} ${version} ${rc}`),
+        [1, 1, 0].map((rc, i) => `${id}--bj-1--deploy--${i + 1} ${version} ${rc}`),
       )
       expect(await bot.running()).toEqual({ ...old, 'bj-1': 'v1.2.0 running' })
     })

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { asFault, Fault } from '../../lib/fault.ts'
 import type { Store } from '../../ports/store.ts'
+import type { Clock } from './clock.ts'
 import type { Deadlines } from './deadlines.ts'
 
 /** The part of a logger that the ledger uses; pino has this shape. */
@@ -9,14 +10,6 @@ export interface Log {
   warn(fields: object, message: string): void
   error(fields: object, message: string): void
 }
-
-/** `wall`: milliseconds since 1970, may jump. `steady`: milliseconds since some moment, never jumps. */
-export interface Clock {
-  wall(): number
-  steady(): number
-}
-
-export const systemClock: Clock = { wall: () => Date.now(), steady: () => performance.now() }
 
 export const silent: Log = { info: () => {}, warn: () => {}, error: () => {} }
 

@@ -1,4 +1,4 @@
-import type { Clock } from './context.ts'
+import type { Clock } from './clock.ts'
 
 /** How often the wall clock is looked at while anything waits, so that a jump of it is noticed. */
 const recheckMs = 1_000

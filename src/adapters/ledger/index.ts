@@ -2,14 +2,16 @@ import { randomUUID } from 'node:crypto'
 import { Fault, fromDocument } from '../../lib/fault.ts'
 import type { FlowStatus, Flows, Story } from '../../ports/flow.ts'
 import type { Store } from '../../ports/store.ts'
-import { type Clock, type Context, type Log, pause, silent, systemClock } from './context.ts'
+import { type Clock, systemClock } from './clock.ts'
+import { type Context, type Log, pause, silent } from './context.ts'
 import { createDeadlines } from './deadlines.ts'
 import { insertFlow, readFlow } from './flows.ts'
 import { readPast } from './journal.ts'
 import { firstWithKey, post } from './mailbox.ts'
 import { createOwnership, unknownKind } from './ownership.ts'
 
-export type { Clock, Log } from './context.ts'
+export type { Clock } from './clock.ts'
+export type { Log } from './context.ts'
 export { ledgerIndexes } from './flows.ts'
 
 export interface LedgerOptions {

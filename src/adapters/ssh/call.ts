@@ -1,6 +1,6 @@
 import { on, once } from 'node:events'
 import { createReadStream } from 'node:fs'
-import { setImmediate } from 'node:timers/promises'
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import type { Client, ClientChannel } from 'ssh2'
 import type { SshOptions } from './config.ts'
 import { type Endpoint, protocolFault, socketOf, timedOut, unreachable } from './connect.ts'
@@ -61,7 +61,12 @@ export async function startCall(
     exit = code ?? undefined
   })
   channel.on('error', close)
-  channel.once('close', () => still.abort())
+  const closed = new Promise<void>((resolve) => {
+    channel.once('close', () => {
+      still.abort()
+      resolve()
+    })
+  })
   channel.stderr.on('data', (data: Buffer) => {
     if (stderr.length < 400) stderr += data.toString('utf8', 0, 400)
   })
@@ -80,6 +85,8 @@ export async function startCall(
           touch()
         }
       }
+      // The exit status may come behind the end of the output.
+      await Promise.race([closed, sleep(1000, undefined, { signal: over.signal })])
     } catch (error) {
       if (error instanceof NotTheProtocol) {
         const instead = JSON.stringify(error.text)

@@ -24,7 +24,10 @@ export class NotTheProtocol extends Error {
 
 /** Control characters out, so that a host cannot paint a terminal or a card. */
 export function printable(text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ').trim()
+  return text
+    .replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, ' ')
+    .replaceAll(/ {2,}/g, ' ')
+    .trim()
 }
 
 /**

@@ -32,7 +32,8 @@ export const newNonce = (): string => randomBytes(8).toString('hex')
 
 /**
  * The job's folder name: release--host--step--attempt of [A-Za-z0-9._-], no leading dot or dash, one to one.
- * Other bytes become _hh, as does a dash that would make `--` or stand at an end; what is too long for a file name ends in _h + sha256.
+ * Other bytes become _hh, and so does a dash that would make `--` or stand at an end; an empty part is _; what is too
+ * long for a file name ends in _h + sha256.
  */
 export function encodeKey(key: JobKey): string {
   const parts = [key.release, key.host, key.step, String(key.attempt)].map(encodePart)
@@ -49,7 +50,7 @@ function encodePart(part: string): string {
     const plain = /[A-Za-z0-9]/.test(char) || (char === '.' && index > 0) || (char === '-' && !edge)
     out += plain ? char : `_${byte.toString(16).padStart(2, '0')}`
   })
-  return out
+  return out === '' ? '_' : out
 }
 
 const line = z

@@ -20,6 +20,8 @@ export function createTerminalChat(options: {
   store: Store
   write: (text: string) => void
   color?: boolean
+  /** Told when something could not be printed. */
+  failed?: (error: unknown) => void
 }): Chat & { open(): Promise<void> } {
   const { store, write } = options
   const colors = pico.createColors(options.color ?? false)
@@ -46,12 +48,13 @@ export function createTerminalChat(options: {
     surface: 'terminal',
     async put(post: Post): Promise<void> {
       await save(store, post)
-      printing = printing.then(() => print(post.key))
+      // The row is what counts; a print that failed is made up for by the next, and must not stop any other.
+      printing = printing.then(() => print(post.key)).catch(options.failed ?? (() => {}))
       await printing
     },
     async open(): Promise<void> {
       for (const row of await store.find('messages')) {
-        printing = printing.then(() => print(row.id))
+        printing = printing.then(() => print(row.id)).catch(options.failed ?? (() => {}))
       }
       await printing
     },
@@ -76,9 +79,9 @@ async function save(store: Store, post: Post): Promise<void> {
   }
 }
 
-/** The lines of an edit whose words are new; a line that differs in its digits only (time left, counts) is left out. */
+/** The lines of an edit whose words are new; a line that differs in its durations only (time left, elapsed) is left out. */
 function changed(before: string[], after: string[]): string[] {
-  const words = (line: string) => line.replace(/\d+/g, '#').replace(/[█░]/g, '')
+  const words = (line: string) => line.replace(/(\d+(\.\d+)?\s?(ms|s|min|h|d)\b\s?)+/g, '#')
   const known = new Set(before.map(words))
   const fresh = after.filter((line) => !known.has(words(line)))
   return fresh.length === 0 || fresh[0] === after[0] ? fresh : [after[0] ?? '', ...fresh]

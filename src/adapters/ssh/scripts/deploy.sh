@@ -15,8 +15,8 @@ case $root in '~/'*) root=$HOME/${root#??} ;; esac
 dir=$root/.rollcall release=$root/$version work=$job/work tree=$job/work/tree
 NL='
 '
-apart=
-export ROLLCALL_SERVICE="$service" ROLLCALL_ROOT="$root" ROLLCALL_VERSION="$version"
+apart= locale=${LC_ALL-} LC_ALL=C
+export LC_ALL ROLLCALL_SERVICE="$service" ROLLCALL_ROOT="$root" ROLLCALL_VERSION="$version"
 
 stage() {
   stage=$1
@@ -45,16 +45,19 @@ uptime() {
   now=${now%%.*}
 }
 
+# Gives the service's commands the locale of the login back.
+speak() { if [ -n "$locale" ]; then LC_ALL=$locale; else unset LC_ALL; fi; }
+
 # bounded SECONDS FOLDER ARGV: the job's watch ends it when its time is over ($late is set then). With $apart it has a
 # session of its own: what it leaves running is no part of this job, and hangs with everything it started are ended.
 bounded() {
   limit=$1 folder=$2
   shift 2
   if [ -n "$apart" ]; then
-    { cd "$folder" && exec setsid "$@"; } </dev/null &
+    { speak && cd "$folder" && exec setsid "$@"; } </dev/null &
     pid=$! target=-$!
   else
-    { cd "$folder" && exec "$@"; } </dev/null &
+    { speak && cd "$folder" && exec "$@"; } </dev/null &
     pid=$! target=$!
   fi
   printf '%s %s\n' "$limit" "$target" >"$job/limit"
@@ -160,8 +163,8 @@ unpack() {
   attempt gzip -dc <"$job/upload"
   if [ "$rc" -ne 0 ]; then
     case $said in
-      *'not in gzip format'* | *'invalid magic'*)
-        if ! { command -v xz >/dev/null && xz -dc <"$job/upload" >"$work/tar" 2>/dev/null; }; then
+      *'not in gzip format'* | *'invalid magic'* | *'corrupted data'*)
+        if ! { command -v xz >/dev/null && xz -dc <"$job/upload" >"$work/tar" 2>/dev/null && [ -s "$work/tar" ]; }; then
           mv -f "$job/upload" "$work/tar"
         fi
         ;;
@@ -169,11 +172,14 @@ unpack() {
       *) fail "the archive cannot be expanded: ${said:-gzip ended with $rc}" ;;
     esac
   fi
-  # With -P the names are shown as they are; busybox does so by itself.
-  LC_ALL=C tar -P --numeric-owner -tvf "$work/tar" >"$work/list" 2>/dev/null ||
-    LC_ALL=C tar --numeric-owner -tvf "$work/tar" >"$work/list" 2>/dev/null || fail "not a tar archive"
+  # With -P the names are shown as they are; busybox has no -P, and says so when it shortens one.
+  into=$work/list
+  attempt tar -P --numeric-owner -tvf "$work/tar"
+  [ "$rc" -eq 0 ] || attempt tar --numeric-owner -tvf "$work/tar"
+  [ "$rc" -eq 0 ] || fail "not a tar archive"
+  case $said in *'emoving leading'*) fail "refused member ($said)" ;; esac
   verdict=
-  LC_ALL=C awk "$inspect" <"$work/list" >"$work/verdict"
+  awk "$inspect" <"$work/list" >"$work/verdict"
   read -r verdict <"$work/verdict"
   case $verdict in 'ok '*) ;; *) fail "${verdict:-the archive cannot be inspected}" ;; esac
   set -- $verdict

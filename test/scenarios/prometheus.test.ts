@@ -1,0 +1,154 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { endNow } from '../../src/demo/processes.ts'
+import { remotely } from '../../src/demo/remote.ts'
+import type { Release } from '../../src/release/release.ts'
+import { skipReal } from '../demo/needs.ts'
+import { source, userService } from './packages.ts'
+import { loadOn, measuredPolicy, type Steered, steeredPrometheus } from './prometheus.ts'
+import { type Sandbox, startSandbox } from './sandbox.ts'
+
+describe.skipIf(skipReal)('a Prometheus that does not say what is needed', () => {
+  let folder: string
+  let prometheus: Steered
+  let bot: Sandbox
+  let load: () => Promise<void>
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'rollcall-scenario-prometheus-'))
+    prometheus = await steeredPrometheus(folder)
+    bot = await startSandbox({ prometheus: { url: prometheus.url }, policy: measuredPolicy })
+    load = loadOn(bot.hosts, 40)
+    for (const version of ['v1.1.0', 'v1.2.0', 'v1.3.0']) bot.packages.publish(version, { body: userService(version) })
+  })
+  afterAll(async () => {
+    await load?.()
+    await bot?.close()
+    await prometheus?.stop()
+    await rm(folder, { recursive: true, force: true })
+  })
+
+  const observing = ({ state }: Release) => state.at === 'rolling out' && state.doing === 'observing'
+  /** Within the window, with so many seconds of it left. */
+  const withinWindow = (id: string, left: number) =>
+    bot.becomes(id, (release) => {
+      const until = release.state.at === 'rolling out' ? (release.state.until ?? '') : ''
+      return observing(release) && Date.parse(until) - Date.now() < left * 1000
+    })
+  /** One release, hold by hold. */
+  function follow(id: string) {
+    let turn = 0
+    return {
+      /** The next hold: why, when the card shows it, too. */
+      async holds(): Promise<string> {
+        const release = await bot.becomes(id, (found) => found.state.at === 'held' && found.turn > turn)
+        turn = release.turn
+        const why = release.state.at === 'held' ? release.state.why : ''
+        expect(await bot.card(id)).toContain(`Held: ${why}`)
+        return why
+      },
+      async resume() {
+        expect((await bot.press('alice', id, 'release.resume')).ok).toBe(true)
+        await bot.becomes(id, observing)
+      },
+      async staysHeld() {
+        await delay(1500)
+        expect(await bot.app().desk.releases.need(id)).toMatchObject({ turn, state: { at: 'held' } })
+      },
+    }
+  }
+
+  test('because it is down from the start: said before the approval, and the gate asks; a new request watches again', async () => {
+    const id = await bot.request('v1.1.0', 'bj-1')
+    const { steps } = await bot.reach(id, 'awaiting approval')
+    expect(steps.find((step) => step.step_name === 'MetricAnalysis')).toMatchObject({
+      status: 'warning',
+      summary: expect.stringMatching(
+        /^Metrics could not be read: Prometheus at http\S+ cannot be reached \(ECONNREFUSED\)\. Every gate will hold/,
+      ),
+    })
+    expect(await bot.card(id)).toContain('No metrics: every gate will hold and ask.')
+    const watched = follow(id)
+    expect((await bot.press('bob', id, 'release.approve')).ok).toBe(true)
+    expect(await watched.holds()).toMatch(
+      /^gate inconclusive: no metric is watched: none was found when the release was prepared/,
+    )
+    await prometheus.start()
+    await prometheus.aim(bot.hosts)
+    await watched.staysHeld()
+    expect(await bot.running()).toEqual({ 'bj-1': 'v1.1.0 running', 'sh-1': 'v1.0.0 running' })
+    expect((await bot.press('alice', id, 'release.rollback')).ok).toBe(true)
+    await bot.reach(id, 'rolled back')
+  })
+
+  test('because it stops in a window, comes back empty, and then loses the target: three holds that say which, and the fourth window passes', async () => {
+    const id = await bot.approved('v1.1.0', 'bj-1')
+    const watched = follow(id)
+    await withinWindow(id, 5)
+    await prometheus.stop()
+    expect(await watched.holds()).toMatch(
+      /^gate error: .*the query was not answered \(Prometheus at \S+ cannot be reached \(ECONN\w+\)\.\)/,
+    )
+
+    await prometheus.aimNowhere()
+    await prometheus.start({ forget: true })
+    await watched.staysHeld()
+    await watched.resume()
+    expect(await watched.holds()).toMatch(/^gate inconclusive: .*bj-1 has no series/)
+
+    await prometheus.aim(bot.hosts)
+    await watched.resume()
+    // Early in the window: Prometheus takes up to five seconds to drop a target.
+    await prometheus.aim([])
+    expect(await watched.holds()).toMatch(
+      /^gate inconclusive: .*bj-1 has (no fresh data \(\d+ s old\)|no current data)/,
+    )
+
+    await prometheus.aim(bot.hosts)
+    await watched.staysHeld()
+    await watched.resume()
+    const done = await bot.reach(id, 'done')
+    expect(done.verdicts.at(-1)?.verdict).toMatchObject({ at: 'pass', hosts: { upgraded: ['bj-1'] } })
+    expect(await bot.running()).toEqual({ 'bj-1': 'v1.1.0 running', 'sh-1': 'v1.0.0 running' })
+    expect(bot.starts('bj-1')).toEqual(['v1.0.0', 'v1.1.0', 'v1.0.0', 'v1.1.0'])
+  })
+
+  test('because the new version gives only NaN: the gate says so and asks', async () => {
+    const nan = source('server.mjs').replace(
+      /lines\.join\(/,
+      "lines.map((line) => line.replace(/^([^#].*) .*/, '$1 NaN')).join(",
+    )
+    expect(nan).toContain(' NaN')
+    bot.packages.publish('v1.2.0', { body: userService('v1.2.0', { files: { 'server.mjs': nan } }) })
+    const id = await bot.approved('v1.2.0', 'bj-1')
+    const watched = follow(id)
+    expect(await watched.holds()).toMatch(/^gate inconclusive: .*bj-1 gives only NaN/)
+    expect((await bot.press('alice', id, 'release.rollback')).ok).toBe(true)
+    await bot.reach(id, 'rolled back')
+    expect((await bot.running())['bj-1']).toBe('v1.1.0 running')
+  })
+
+  test('because the host dies after its step, and then because nobody asks the service: held each time, passed once both are back', async () => {
+    const host = bot.host('bj-1')
+    const id = await bot.approved('v1.3.0', 'bj-1')
+    const watched = follow(id)
+    await withinWindow(id, 6)
+    await bot.fleet.down('bj-1')
+    endNow(Number((await readFile(join(host.root, 'user-service.pid'), 'utf8')).split(' ')[0]))
+    expect(await watched.holds()).toMatch(/^gate inconclusive: .*bj-1 has (no fresh data|no current data)/)
+    await watched.staysHeld()
+
+    await bot.fleet.up('bj-1')
+    await load()
+    await remotely(host, 'opt/releases/user-service/current/bin/start')
+    await watched.resume()
+    expect(await watched.holds()).toMatch(/^gate inconclusive: .*0 of 60 requests needed on upgraded hosts/)
+
+    load = loadOn(bot.hosts, 40)
+    await watched.resume()
+    await bot.reach(id, 'done')
+    expect(await bot.running()).toEqual({ 'bj-1': 'v1.3.0 running', 'sh-1': 'v1.0.0 running' })
+  })
+})
