@@ -4,17 +4,19 @@ import type { Desk } from '../src/release/desk.ts'
 import { findRelease } from '../src/release/find.ts'
 import { card, title } from '../src/release/issue.ts'
 import { jobsOf, readOutput } from '../src/release/job.ts'
-import { isOver } from '../src/release/release.ts'
+import { isOver, issueDocument } from '../src/release/release.ts'
 
 export const status: Command = {
   name: 'status',
   summary: 'what is going on: all releases, one release, a service, or a host with its last output',
   usage: ['', '<R-number or service>', '<host>'],
+  flags: { json: ' the release issue as JSON' },
   action: 'status.read',
-  async run({ desk }, { args: [which] }) {
+  async run({ desk }, { args: [which], flags }) {
     if (which === undefined) return overview(desk)
     if (desk.hosts.some((host) => host.id === which)) return oneHost(desk, which)
     const release = await findRelease(desk, which)
+    if (flags.json !== undefined) return { ok: true, text: JSON.stringify(issueDocument(release), null, 2) }
     const buttons = isOver(release.state) ? [] : await offerButtons(desk.store, release)
     return { ok: true, text: title(release), message: card(release, desk.clock(), buttons) }
   },

@@ -5,7 +5,7 @@ import { holderOf, occupy } from './occupy.ts'
 import { mayApprove } from './override-freeze.ts'
 import { type Plan, planDifference, planHash, rulesSchema } from './plan.ts'
 import { checkNow, type Prepared, prepare } from './prepare.ts'
-import type { Release } from './release.ts'
+import { issueDocument, type Release } from './release.ts'
 import { mark, tell } from './scene.ts'
 import { showCard } from './show.ts'
 import { inTheWay } from './version-check.ts'
@@ -50,6 +50,9 @@ export async function awaitDecision(flow: Flow, desk: Desk, id: string): Promise
             turn: current.turn + 1,
           }
         : current,
+    )
+    await flow.step(`store the issue, round ${round}`, async () =>
+      storeIssue(desk, await desk.releases.need(id), round),
     )
     await tellDetails(scene, prepared, round)
     await flow.phase(`awaiting approval, round ${round}`)
@@ -117,6 +120,11 @@ async function refuse(scene: Here, prepared: Prepared, round: number): Promise<v
     },
   }))
   await scene.flow.phase('refused')
+}
+
+/** The release issue in the specification's JSON, one row per round: what was approved stays readable. */
+async function storeIssue(desk: Desk, release: Release, round: number): Promise<void> {
+  await desk.store.insert('issues', `${release.id}/${round}`, issueDocument(release))
 }
 
 /** When the approval expires, by the policy as it was when it was asked for. */

@@ -183,10 +183,12 @@ test('with a skipped host, the next one is changed only when a person says so: f
   await approved(t)
   await t.reach('R-1', 'held')
   await t.press('alice', 'R-1', 'release.skip')
-  await expect.poll(async () => (await t.desk.releases.need('R-1')).state).toMatchObject({
-    at: 'held',
-    why: expect.stringMatching(/bj-1 does not serve: one more host away leaves fewer/),
-  })
+  await expect
+    .poll(async () => (await t.desk.releases.need('R-1')).state)
+    .toMatchObject({
+      at: 'held',
+      why: expect.stringMatching(/bj-1 does not serve: one more host away leaves fewer/),
+    })
   expect(t.target.calls).toEqual(['deploy bj-1 deploy/1'])
   await t.press('alice', 'R-1', 'release.resume')
   await expect.poll(() => t.target.calls.length).toBe(3)

@@ -14,7 +14,7 @@ export function createHttpArtifacts(options: { timeoutSeconds: number }): Artifa
   return {
     async find(source: ArtifactSource, version: string): Promise<FoundArtifact> {
       const url = fill(source.url, version)
-      const head = await ask(url, 'HEAD', options.timeoutSeconds)
+      const head = await askForHead(url, options.timeoutSeconds)
       if (head.status === 404 || head.status === 410) {
         throw new Fault('artifact.missing', {
           say: `There is no package ${version} at ${url} (HTTP ${head.status}).`,
@@ -72,7 +72,7 @@ async function fetchText(url: string, timeoutSeconds: number): Promise<string> {
   }
   const chunks: Uint8Array[] = []
   let size = 0
-  for await (const chunk of answer.body ?? []) {
+  for await (const chunk of bodyOf(answer, url)) {
     size += chunk.length
     if (size > CHECKSUM_BYTES) {
       throw new Fault('artifact.checksum-malformed', {
@@ -97,9 +97,42 @@ async function readText(path: string): Promise<string> {
   }
 }
 
-async function ask(url: string, method: 'HEAD' | 'GET', timeoutSeconds: number): Promise<Response> {
+/** HEAD, or the first byte from a server that knows no HEAD. */
+async function askForHead(url: string, timeoutSeconds: number): Promise<Response> {
+  const head = await ask(url, 'HEAD', timeoutSeconds)
+  if (head.status !== 405 && head.status !== 501) return head
+  const first = await ask(url, 'GET', timeoutSeconds, { range: 'bytes=0-0' })
+  await first.body?.cancel()
+  const total = /\/(\d+)$/.exec(first.headers.get('content-range') ?? '')?.[1]
+  const length = first.status === 206 ? total : first.headers.get('content-length')
+  return new Response(null, {
+    status: first.status === 206 ? 200 : first.status,
+    headers: length ? { 'content-length': length } : {},
+  })
+}
+
+/** The body, whose breaking off is a fault of the server and not of ours. */
+async function* bodyOf(answer: Response, url: string): AsyncGenerator<Uint8Array> {
   try {
-    return await fetch(url, { method, redirect: 'follow', signal: AbortSignal.timeout(timeoutSeconds * 1000) })
+    yield* answer.body ?? []
+  } catch (cause) {
+    throw new Fault('artifact.unreachable', {
+      say: `The answer of ${url} broke off.`,
+      next: 'check the server, then request the release again',
+      retry: true,
+      cause,
+    })
+  }
+}
+
+async function ask(
+  url: string,
+  method: 'HEAD' | 'GET',
+  timeoutSeconds: number,
+  headers: Record<string, string> = {},
+): Promise<Response> {
+  try {
+    return await fetch(url, { method, headers, redirect: 'follow', signal: AbortSignal.timeout(timeoutSeconds * 1000) })
   } catch (cause) {
     throw new Fault('artifact.unreachable', {
       say: `The artifact server of ${url} did not answer within ${timeoutSeconds} s.`,

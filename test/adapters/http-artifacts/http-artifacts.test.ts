@@ -20,6 +20,9 @@ const files: Record<string, string> = {
   '/page-v1.tar.gz': 'x',
   '/page-v1.tar.gz.sha256': '<html>sign in</html>',
   '/bare-v1.tar.gz': 'x',
+  '/nohead-v1.tar.gz': 'x'.repeat(77),
+  '/nohead-v1.tar.gz.sha256': `${sha}\n`,
+  '/cut-v1.tar.gz': 'x',
   '/huge-v1.tar.gz': 'x',
   '/huge-v1.tar.gz.sha256': '#'.repeat(2_000_000),
 }
@@ -30,6 +33,11 @@ beforeAll(async () => {
   server = createServer((request, response) => {
     const path = new URL(request.url ?? '/', 'http://x').pathname
     if (path.startsWith('/hang')) return
+    if (path.startsWith('/nohead') && request.method === 'HEAD') return void response.writeHead(405).end()
+    if (path === '/cut-v1.tar.gz.sha256') {
+      response.writeHead(200, { 'content-length': 64 }).write('ab')
+      return void setTimeout(() => response.destroy(), 20)
+    }
     if (path.startsWith('/broken')) return void response.writeHead(503).end()
     const body = files[path]
     if (body === undefined) return void response.writeHead(404).end()
@@ -71,6 +79,9 @@ describe('a package is found', () => {
       (await artifacts.find({ ...source('app'), checksum: { by: 'file', path, algorithm: 'sha256' } }, 'v1')).digest,
     ).toBe(sha)
   })
+  test('on a server that knows no HEAD', async () => {
+    expect(await artifacts.find(source('nohead'), 'v1')).toMatchObject({ digest: sha, sizeBytes: 77 })
+  })
   test('and the version cannot leave its place in the URL', async () => {
     await expect(artifacts.find(source('app'), '../app-v1')).rejects.toMatchObject({ code: 'artifact.missing' })
   })
@@ -84,6 +95,7 @@ describe('what is wrong is named', () => {
     ['page', 'artifact.checksum-malformed', /holds no sha256/],
     ['huge', 'artifact.checksum-malformed', /too large/],
     ['broken', 'artifact.unreachable', /HTTP 503/],
+    ['cut', 'artifact.unreachable', /broke off/],
     ['hang', 'artifact.unreachable', /did not answer within 1 s/],
   ])('%s', async (name, code, words) => {
     const found = artifacts.find(source(name), 'v1')
