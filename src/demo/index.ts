@@ -1,7 +1,7 @@
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
+import { createInterface, type Interface } from 'node:readline'
 import { type App, createApp, readConfig } from '../app.ts'
 import { asFault } from '../lib/fault.ts'
 import { createLog } from '../lib/log.ts'
@@ -60,11 +60,35 @@ async function talk(app: App, say: (line: string) => void, signal: AbortSignal):
       if (app.desk.people.some((each) => each.id === as)) person = as
       else say(`Nobody is called ${as} here. Next: as alice, as bob or as vera.`)
     } else if (line === 'play the story') await playStory(app, say)
-    else if (pressed !== null) say((await app.command(person, `/release ${pressed[1]} ${pressed[2]}`)).text)
+    else if (pressed !== null) await pressOn(app, say, lines, person, pressed[1] ?? '', pressed[2] ?? '')
     else if (line !== '') await tellAnswer(app, say, person, line)
     prompt()
   }
   lines.close()
+}
+
+/** Presses what the card shows, after the question that stands on the button. */
+async function pressOn(
+  app: App,
+  say: (line: string) => void,
+  lines: Interface,
+  person: string,
+  verb: string,
+  id: string,
+): Promise<void> {
+  const release = await app.desk.releases.get(id.toUpperCase())
+  const card = release === undefined ? undefined : await app.card(release.id)
+  const button = card?.buttons.find((each) => each.action === `release.${verb}`)
+  if (card === undefined) return say(`There is no release ${id}. Next: /status`)
+  if (button === undefined) {
+    const shown = card.buttons.map((each) => each.action.replace('release.', '')).join(', ')
+    return say(`${id} has no button ${verb} now. It has: ${shown === '' ? 'none' : shown}.`)
+  }
+  if (button.confirm !== undefined) {
+    const answer = await new Promise<string>((resolve) => lines.question(`${button.confirm} [y/N] `, resolve))
+    if (!/^y(es)?$/i.test(answer.trim())) return say('Nothing was done.')
+  }
+  say((await app.press(person, button.id)).text)
 }
 
 async function tellAnswer(app: App, say: (line: string) => void, person: string, line: string): Promise<void> {

@@ -20,8 +20,10 @@ const LOOK: Record<string, { label: string; style: Button['style']; confirm?: (r
   'release.approve': {
     label: 'Approve',
     style: 'primary',
-    confirm: (release) =>
-      `Release ${release.service} ${release.candidate} to ${Object.keys(release.hosts).length} hosts?`,
+    confirm: (release) => {
+      const count = Object.keys(release.hosts).length
+      return `Release ${release.service} ${release.candidate} to ${count} host${count === 1 ? '' : 's'}?`
+    },
   },
   'release.reject': { label: 'Reject', style: 'danger', confirm: (release) => `Reject ${release.id}?` },
   'release.pause': { label: 'Pause', style: 'plain' },

@@ -153,7 +153,7 @@ export function checkVersions(input: {
 export function inTheWay(service: string, release: string): Conflict {
   return {
     say: `${release} of ${service} is in progress.`,
-    next: `wait until it is over, or abort it: /release abort ${release}`,
+    next: `wait until it is over; /status ${release} shows it and what may be done`,
   }
 }
 

@@ -463,7 +463,10 @@ describe('no data', () => {
       at: 'inconclusive',
       why: 'latency: no upgraded host was observed',
     })
-    expect(judge(observe([]), anyMetric)).toMatchObject({ at: 'inconclusive', why: 'no metric is watched' })
+    expect(judge(observe([]), anyMetric)).toMatchObject({
+      at: 'inconclusive',
+      why: expect.stringMatching(/^no metric is watched/),
+    })
     const cpuOnly = observe([metric('cpu', [host('a', 'upgraded', flat(0.1), flat(0.1))])])
     expect(judge(cpuOnly, policy)).toMatchObject({
       at: 'inconclusive',

@@ -1,14 +1,12 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { endNow } from '../../src/demo/processes.ts'
 import { remotely } from '../../src/demo/remote.ts'
-import type { Release } from '../../src/release/release.ts'
 import { skipReal } from '../demo/needs.ts'
 import { source, userService } from './packages.ts'
-import { loadOn, measuredPolicy, type Steered, steeredPrometheus } from './prometheus.ts'
+import { followHolds, loadOn, measuredPolicy, type Steered, steeredPrometheus, within } from './prometheus.ts'
 import { type Sandbox, startSandbox } from './sandbox.ts'
 
 describe.skipIf(skipReal)('a Prometheus that does not say what is needed', () => {
@@ -30,37 +28,11 @@ describe.skipIf(skipReal)('a Prometheus that does not say what is needed', () =>
     await rm(folder, { recursive: true, force: true })
   })
 
-  const observing = ({ state }: Release) => state.at === 'rolling out' && state.doing === 'observing'
-  /** Within the window, with so many seconds of it left. */
-  const withinWindow = (id: string, left: number) =>
-    bot.becomes(id, (release) => {
-      const until = release.state.at === 'rolling out' ? (release.state.until ?? '') : ''
-      return observing(release) && Date.parse(until) - Date.now() < left * 1000
-    })
-  /** One release, hold by hold. */
-  function follow(id: string) {
-    let turn = 0
-    return {
-      /** The next hold: why, when the card shows it, too. */
-      async holds(): Promise<string> {
-        const release = await bot.becomes(id, (found) => found.state.at === 'held' && found.turn > turn)
-        turn = release.turn
-        const why = release.state.at === 'held' ? release.state.why : ''
-        expect(await bot.card(id)).toContain(`Held: ${why}`)
-        return why
-      },
-      async resume() {
-        expect((await bot.press('alice', id, 'release.resume')).ok).toBe(true)
-        await bot.becomes(id, observing)
-      },
-      async staysHeld() {
-        await delay(1500)
-        expect(await bot.app().desk.releases.need(id)).toMatchObject({ turn, state: { at: 'held' } })
-      },
-    }
-  }
+  const withinWindow = (id: string, left: number) => within(bot, id, left)
+  const follow = (id: string) => followHolds(bot, id)
 
   test('because it is down from the start: said before the approval, and the gate asks; a new request watches again', async () => {
+    await bot.restart({ policy: { ...measuredPolicy, windows: ['1s', '1s'] } })
     const id = await bot.request('v1.1.0', 'bj-1')
     const { steps } = await bot.reach(id, 'awaiting approval')
     expect(steps.find((step) => step.step_name === 'MetricAnalysis')).toMatchObject({
@@ -81,6 +53,7 @@ describe.skipIf(skipReal)('a Prometheus that does not say what is needed', () =>
     expect(await bot.running()).toEqual({ 'bj-1': 'v1.1.0 running', 'sh-1': 'v1.0.0 running' })
     expect((await bot.press('alice', id, 'release.rollback')).ok).toBe(true)
     await bot.reach(id, 'rolled back')
+    await bot.restart({})
   })
 
   test('because it stops in a window, comes back empty, and then loses the target: three holds that say which, and the fourth window passes', async () => {

@@ -1,12 +1,15 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { expect } from 'vitest'
 import { stringify } from 'yaml'
 import type { SandboxHost } from '../../src/demo/fleet.ts'
 import { type Leashed, leash } from '../../src/demo/leash.ts'
 import { startLoad } from '../../src/demo/load.ts'
 import { freePorts } from '../../src/demo/processes.ts'
+import type { Release } from '../../src/release/release.ts'
 import { needs } from '../demo/needs.ts'
+import type { Sandbox } from './sandbox.ts'
 
 /** A real Prometheus at one address, which tests stop, start, empty and point elsewhere. */
 export interface Steered {
@@ -96,13 +99,46 @@ export function loadOn(hosts: readonly SandboxHost[], rps: number): () => Promis
   return startLoad({ targets: hosts.map((host) => `http://${host.ip}:${host.servicePort}/`), rps }).stop
 }
 
-/** Windows of nine seconds, limits as configured: what passes is what has been measured, not what is fast today. */
+/** Windows of eight seconds, limits as configured: what passes is what has been measured, not what is fast today. */
 export const measuredPolicy = {
-  windows: ['9s', '9s'],
+  windows: ['8s', '8s'],
   interval: '1s',
   warmup: '0s',
   minRequests: 60,
   freshSeconds: 3,
   rateWindow: '2s',
   thresholds: { errorRate: '5%', latency: '2s', cpu: 2, memory: '4GB' },
+}
+
+const observing = ({ state }: Release) => state.at === 'rolling out' && state.doing === 'observing'
+
+/** Waits for the window, and then until at most so many seconds of it are left. */
+export async function within(bot: Sandbox, release: string, left: number): Promise<void> {
+  const { state } = await bot.becomes(release, observing)
+  const until = state.at === 'rolling out' ? Date.parse(state.until ?? '') : 0
+  await delay(Math.max(0, until - Date.now() - left * 1000))
+}
+
+/** One release, hold by hold. */
+export function followHolds(bot: Sandbox, id: string) {
+  let turn = 0
+  return {
+    /** The next hold: why, as the card shows it, too. */
+    async holds(): Promise<string> {
+      const release = await bot.becomes(id, (found) => found.state.at === 'held' && found.turn > turn)
+      turn = release.turn
+      const why = release.state.at === 'held' ? release.state.why : ''
+      expect(await bot.card(id)).toContain(`Held: ${why}`)
+      return why
+    },
+    async resume() {
+      expect((await bot.press('alice', id, 'release.resume')).ok).toBe(true)
+      await bot.becomes(id, observing)
+    },
+    /** Nobody presses anything: it must still stand there. */
+    async staysHeld() {
+      await delay(1200)
+      expect(await bot.app().desk.releases.need(id)).toMatchObject({ turn, state: { at: 'held' } })
+    },
+  }
 }
