@@ -17,18 +17,12 @@ const write = (text: string) => void process.stdout.write(text)
 
 /** The process: words, signals, exit code. */
 async function main(argv: string[]): Promise<number> {
-  const { values, positionals } = parseArgs({
-    args: argv,
-    allowPositionals: true,
-    options: {
-      config: { type: 'string', default: 'rollcall.yaml' },
-      story: { type: 'boolean', default: false },
-      keep: { type: 'boolean', default: false },
-      yes: { type: 'boolean', default: false },
-      replace: { type: 'boolean', default: false },
-      help: { type: 'boolean', short: 'h', default: false },
-    },
-  })
+  const parsed = words(argv)
+  if (typeof parsed === 'string') {
+    process.stderr.write(`${parsed}\n\n${USAGE}`)
+    return 2
+  }
+  const { values, positionals } = parsed
   const [verb, ...rest] = positionals
   const signal = interruption()
   if (values.help || verb === undefined || verb === 'help') {
@@ -47,6 +41,28 @@ async function main(argv: string[]): Promise<number> {
     default:
       process.stderr.write(`There is no command ${JSON.stringify(verb)}.\n\n${USAGE}`)
       return 2
+  }
+}
+
+/** The words as they are meant, or what is wrong with them. */
+function words(argv: string[]) {
+  try {
+    return parseArgs({
+      args: argv,
+      allowPositionals: true,
+      options: {
+        config: { type: 'string', default: 'rollcall.yaml' },
+        story: { type: 'boolean', default: false },
+        keep: { type: 'boolean', default: false },
+        yes: { type: 'boolean', default: false },
+        replace: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    })
+  } catch (error) {
+    if (error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'))
+      return error.message
+    throw error
   }
 }
 

@@ -90,14 +90,22 @@ export function renderDoctor(checks: readonly Check[], color: boolean): string {
   const paint = { ok: colors.green, warn: colors.yellow, fail: colors.red }
   const table = new Table({
     head: ['', 'what', 'found', 'what to do'],
-    colWidths: [6, 28, 52, 44],
+    colWidths: WIDTHS,
     wordWrap: true,
     style: { head: [], border: [] },
   })
   for (const { area, subject, status, say, remedy } of checks)
-    table.push([paint[status](status), `${area}\n${subject}`, say, remedy])
+    table.push([paint[status](status), `${area}\n${whole(subject, 1)}`, whole(say, 2), whole(remedy, 3)])
   const count = (status: Check['status']): number => checks.filter((each) => each.status === status).length
   return `${table.toString()}\n${count('ok')} ok, ${count('warn')} to look at, ${count('fail')} failed.\n`
+}
+
+// A fingerprint with a full stop fits into the third.
+const WIDTHS = [6, 28, 54, 44]
+
+/** The table would cut a word that is longer than its column; paths and fingerprints are of use only as a whole. */
+function whole(text: string, column: number): string {
+  return text.replace(new RegExp(`\\S{${(WIDTHS[column] ?? 0) - 2}}(?=\\S)`, 'g'), '$&\n')
 }
 
 async function checkHost(patient: Patient, host: Patient['hosts'][number]): Promise<Check[]> {

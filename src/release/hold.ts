@@ -18,7 +18,8 @@ export async function hold(scene: Scene, { why, offers, batch, gate, after }: He
   await mark(scene, name, (release, now) => ({
     ...release,
     state: { at: 'held', why, offers, batch, since: now.toISOString(), ...(gate === undefined ? {} : { gate }) },
-    turn: release.turn + 1,
+    // From the journal: run again after a crash, it is the turn that somebody may have pressed for meanwhile.
+    turn: scene.turn + 1,
   }))
   await phase(scene, `${name}: ${why}`)
   await tell(scene, name, {
@@ -30,7 +31,7 @@ export async function hold(scene: Scene, { why, offers, batch, gate, after }: He
     const event = await scene.flow.wait(`${name}, order ${look}`)
     const order = event === undefined ? undefined : orderFrom(event, scene)
     if (order === undefined || !offers.includes(order.kind as Offer)) continue
-    await mark(scene, `${name}, over`, (release, now) => ({ ...release, state: after(now), turn: release.turn + 1 }))
+    await mark(scene, `${name}, over`, (release, now) => ({ ...release, state: after(now), turn: scene.turn + 1 }))
     await tell(scene, `${name}, over`, { title: `${order.by} said: ${order.kind}`, tone: 'info', blocks: [] })
     return order
   }

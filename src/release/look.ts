@@ -1,5 +1,6 @@
 import type { Json } from '../ports/store.ts'
 import { gatePolicySchema, judge, type Observation, type Verdict } from './gate.ts'
+import { onAgreedTime } from './metrics-clock.ts'
 import { buildObservation, type ObservedHost } from './observe-query.ts'
 import type { Plan } from './plan.ts'
 import type { Release } from './release.ts'
@@ -61,7 +62,7 @@ async function observe(
   if (scene.desk.metrics === undefined) {
     return { at: now.getTime() / 1000, before: seconds(before), after: seconds(after), metrics: [] }
   }
-  return buildObservation(scene.desk.metrics, {
+  return buildObservation(await onAgreedTime(scene.desk.metrics, scene.desk.clock), {
     chosen: release.metrics,
     hosts: observedHosts(scene, release),
     before,

@@ -108,6 +108,8 @@ async function observeWindow(scene: Scene, batch: Batch): Promise<Seen> {
     )
     failures = verdict.at === 'fail' ? failures + 1 : 0
     if (failures >= rules.failureLimit) return { at: 'verdict', verdict }
+    // The clock went back to before the window: its next look would come that much later, and could see nothing till then.
+    if (verdict.time * 1000 < started.getTime() && verdict.at !== 'pass') return { at: 'verdict', verdict }
     if (due >= ends.getTime() && verdict.at !== 'fail') return { at: 'verdict', verdict }
   }
 }

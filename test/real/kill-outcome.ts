@@ -76,16 +76,22 @@ export async function readOutcome(slot: Slot): Promise<{ outcome: Outcome; wrong
   }
 }
 
-/** Titles of thread messages that stand in the transcript without a note in the store that they do. */
-export async function printedUnmarked(slot: Slot): Promise<string[]> {
+/**
+ * Titles of messages that a kill has caught between their line on the terminal and the note in the store that it stands there:
+ * the next process prints them again, and nothing can close that gap for a terminal. `before`: those of earlier kills.
+ */
+export async function printedUnnoted(slot: Slot, before: string[]): Promise<string[]> {
   const store = await createSqliteStore({ folder: slot.data })
   try {
-    const shown = new Set((await store.find('shown')).map(({ id }) => id))
-    const printed = new Set(threadTitles(slot))
-    return (await store.find('messages'))
-      .filter(({ id }) => !shown.has(`terminal/${id}`))
-      .map(({ document }) => String(plain((document as { message: { title: string } }).message.title)))
-      .filter((title) => printed.has(title))
+    const notes = new Set((await store.find('shown')).map(({ id }) => id))
+    const messages = (await store.find('messages')).map(({ id, document }) => ({
+      title: String(plain((document as { message: { title: string } }).message.title)),
+      noted: notes.has(`terminal/${id}`),
+    }))
+    const noted = messages.filter((message) => message.noted).map(({ title }) => title)
+    const unnoted = messages.filter((message) => !message.noted).map(({ title }) => title)
+    const printed = threadTitles(slot)
+    return unnoted.filter((title) => count(printed, title) > count(noted, title) + count(before, title))
   } finally {
     await store.close()
   }

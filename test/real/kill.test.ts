@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import Table from 'cli-table3'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { until } from '../adapters/ssh/kit.ts'
-import { compare, type Outcome, printedUnmarked, readOutcome } from './kill-outcome.ts'
+import { compare, type Outcome, printedUnnoted, readOutcome } from './kill-outcome.ts'
 import { CANDIDATE, createSlot, type KillHost, type Scene, type Slot, serveArtifacts } from './kill-world.ts'
 import { skipReal } from './sshd.ts'
 
@@ -147,13 +147,16 @@ describe.skipIf(skipReal)('the bot, killed with SIGKILL and started again', () =
     const live = async (slot: Slot, kills: Point[]) => {
       await slot.reset(scene, QUICK)
       let killed = 0
+      const printed: string[] = []
       for (const killAt of kills) {
         const { signal } = await slot.play(scene, { killAt }).ended
         if (signal === 'SIGKILL') killed++
         else missed.push(killAt)
+        // A point of one flow may be reached while another flow's message is being printed.
+        printed.push(...(await printedUnnoted(slot, printed)))
       }
       const what = kills.map(({ point, nth }) => `${point} (${nth})`).join(', then ')
-      return finish(slot, scene, what, killed)
+      return finish(slot, scene, what, killed, printed)
     }
     const lives = await inSlots(inPairs(points), live)
     // A press may have come before the first kill: then the second life of that release has no such point.
@@ -215,19 +218,19 @@ describe.skipIf(skipReal)('the bot, killed with SIGKILL and started again', () =
     const began = performance.now()
     const lives = await inSlots(tasks, async (slot, { scene, at }) => {
       let killed = 0
-      let printed: string[] = []
+      const printed: string[] = []
       // One that came to its end before its moment is killed earlier the next time.
       for (let haste = 1; killed < at.length && haste < 8; haste *= 1.3) {
         await slot.reset(scene, SLOW)
         killed = 0
-        printed = []
+        printed.length = 0
         for (const share of at) {
           const play = slot.play(scene)
           await until('the bot is open', () => play.said.out.includes('open'), 30)
           await Promise.race([delay((share * lengths.get(scene.name)!) / at.length / haste), play.ended])
           play.child.kill('SIGKILL')
           if ((await play.ended).signal === 'SIGKILL') killed++
-          printed.push(...(await printedUnmarked(slot)))
+          printed.push(...(await printedUnnoted(slot, printed)))
         }
       }
       return finish(slot, scene, `${scene.name}, at ${at.map((share) => share.toFixed(3))}`, killed, printed)
@@ -277,9 +280,9 @@ describe.skipIf(skipReal)('the bot, killed with SIGKILL and started again', () =
     const last = await c.ended
     expect(last).toMatchObject({ code: 0, errors: '' })
     writeFileSync(slot.transcript, readFileSync(slot.transcript, 'utf8') + a.said.out + last.out)
-    const { outcome, wrong } = await readOutcome(slot)
-    expect(wrong).toEqual([])
-    expect(compare(wanted.get(scene.name)!, outcome)).toEqual({ differences: [], doubleEffects: 0, doubled: [] })
+    // Its last steps may still have to come.
+    const life = await finish(slot, scene, 'drained', 1)
+    expect(life).toMatchObject({ problems: [], doubleEffects: 0, doubledMessages: 0 })
   })
 })
 
@@ -297,12 +300,10 @@ function inPairs(points: Point[]): Point[][] {
   ]
 }
 
-/** One title less for each message that a kill caught between its line on the terminal and the note that it stands there. */
+/** Without the lines that a kill between a line and its note has made the next process print again. */
 function withoutTwins(outcome: Outcome, printed: string[]): Outcome {
   const threads = [...outcome.threads]
-  for (const title of printed) {
-    if (threads.filter((each) => each === title).length > 1) threads.splice(threads.indexOf(title), 1)
-  }
+  for (const title of printed) threads.splice(threads.indexOf(title), 1)
   return { ...outcome, threads }
 }
 

@@ -445,7 +445,7 @@ describe.skipIf(skipReal)('a deploy over a real sshd', () => {
       const job = jobOf(target, recipe, keyOf('huge'), 'v1', { artifact: kit.artifact('/huge', serviceTar('v1')) })
       const folder = join(kit.folder, 'huge-job')
       mkdirSync(join(recipe.root, '.rollcall'), { recursive: true })
-      mkdirSync(join(folder, 'work/tree'), { recursive: true })
+      mkdirSync(join(folder, 'tree'), { recursive: true })
       writeFileSync(join(folder, 'args'), deployArgs(job, 1e15))
       writeFileSync(join(folder, 'upload'), serviceTar('v1'))
       writeFileSync(join(folder, 'script'), deployScript)

@@ -1,11 +1,14 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { skipReal } from '../demo/needs.ts'
 import { userService } from './packages.ts'
 import { followHolds, loadOn, measuredPolicy, type Steered, steeredPrometheus, within } from './prometheus.ts'
 import { type Sandbox, startSandbox } from './sandbox.ts'
+
+// Several releases end to end in one test, on a machine that other suites may keep busy.
+vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 })
 
 /** The wall clock of this process, which is the bot's; hosts and Prometheus have processes, and clocks, of their own. */
 function movableClock() {
@@ -32,7 +35,8 @@ function movableClock() {
 }
 
 const hours = 3_600_000
-const apart = /^gate error: .*clock.* s (ahead|behind)/
+const apart =
+  /^gate error: .*the clock of Rollcall's machine is \d+ s (ahead of|behind) the metrics database's; set it right/
 
 describe.skipIf(skipReal)('the clock of the bot jumps', () => {
   let folder: string
@@ -82,7 +86,9 @@ describe.skipIf(skipReal)('the clock of the bot jumps', () => {
     test('back: it expires after the time that was left, not two hours later', async () => {
       const id = await bot.request('v1.1.0')
       await bot.reach(id, 'awaiting approval')
-      await expect.poll(() => bot.app().desk.flows.status(id)).toMatchObject({ waiting: expect.stringMatching(/^decision/) })
+      await expect
+        .poll(() => bot.app().desk.flows.status(id))
+        .toMatchObject({ waiting: expect.stringMatching(/^decision/) })
       clock.ahead(-2 * hours)
       const began = performance.now()
       await bot.reach(id, 'expired', 15)

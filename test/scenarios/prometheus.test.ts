@@ -1,13 +1,16 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { endNow } from '../../src/demo/processes.ts'
 import { remotely } from '../../src/demo/remote.ts'
 import { skipReal } from '../demo/needs.ts'
 import { source, userService } from './packages.ts'
 import { followHolds, loadOn, measuredPolicy, type Steered, steeredPrometheus, within } from './prometheus.ts'
 import { type Sandbox, startSandbox } from './sandbox.ts'
+
+// Several releases end to end in one test, on a machine that other suites may keep busy.
+vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 })
 
 describe.skipIf(skipReal)('a Prometheus that does not say what is needed', () => {
   let folder: string

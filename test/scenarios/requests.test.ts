@@ -1,10 +1,13 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { skipReal } from '../demo/needs.ts'
 import { until } from '../demo/until.ts'
 import { startThatWaits, userService } from './packages.ts'
 import { type Sandbox, startSandbox } from './sandbox.ts'
+
+// Several releases end to end in one test, on a machine that other suites may keep busy.
+vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 })
 
 describe.skipIf(skipReal)('what people type', () => {
   let bot: Sandbox
@@ -173,7 +176,7 @@ describe.skipIf(skipReal)('what people type', () => {
       const { state } = await bot.reach(second, 'refused')
       expect(state).toMatchObject({
         why: `${id} of user-service is in progress.`,
-        next: `wait until it is over, or abort it: /release abort ${id}`,
+        next: expect.stringMatching(new RegExp(`wait until it is over.*${id}`)),
       })
       expect(bot.packages.fetched('v1.2.0')).toBeLessThanOrEqual(1)
       writeFileSync(home('go'), '')

@@ -22,6 +22,7 @@ export interface Change {
   recipe?: Record<string, unknown>
   delivery?: 'host' | 'upload'
   prometheus?: Record<string, unknown>
+  ssh?: Record<string, unknown>
   /** Of the bot's process; secrets are read from here. */
   env?: Record<string, string>
 }
@@ -225,7 +226,8 @@ async function withBot(parts: {
     audit: (id) =>
       lines(join(root(id), '.rollcall/audit.log')).map((line) => {
         const entry = JSON.parse(line) as { key: string; to: string; rc: number }
-        return `${entry.key} ${entry.to} ${entry.rc}`
+        // Behind the number stands which Rollcall gave it.
+        return `${entry.key.replace(/^(R-\d+)\.\w+/, '$1')} ${entry.to} ${entry.rc}`
       }),
     files: (id) => walk(host(id).root, '').filter((path) => !path.startsWith(`${releasesFolder}/.rollcall`)),
     leftovers: (id) =>
@@ -276,7 +278,7 @@ function configOf(folder: string, fleet: Fleet, packages: Packages, change: Chan
         },
       },
     ],
-    ssh: { connectSeconds: 3, reconnectSeconds: [0.1, 0.2, 0.4] },
+    ssh: { connectSeconds: 5, reconnectSeconds: [0.1, 0.2, 0.4], ...change.ssh },
     ...(change.prometheus === undefined ? {} : { prometheus: change.prometheus }),
   }
 }

@@ -1,11 +1,14 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { endNow } from '../../src/demo/processes.ts'
 import { skipReal } from '../demo/needs.ts'
 import { until } from '../demo/until.ts'
 import { userService } from './packages.ts'
 import { type Sandbox, startSandbox } from './sandbox.ts'
+
+// Several releases end to end in one test, on a machine that other suites may keep busy.
+vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 })
 
 const old = { 'bj-1': 'v1.0.0 running', 'sh-1': 'v1.0.0 running' }
 const sh = (text: string) => `#!/bin/sh\n${text}\n`

@@ -1,57 +1,69 @@
 import { createHash } from 'node:crypto'
-import { createWriteStream } from 'node:fs'
-import { mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises'
+import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import { Fault } from '../../lib/fault.ts'
 import type { Artifact } from '../../ports/target.ts'
 import type { SshOptions } from './config.ts'
 
-/** Artifacts that the bot fetches to send them on: each digest once, in a folder of its own. */
+/** Artifacts that the bot fetches to send them on: each digest once. */
 export interface Artifacts {
   /**
-   * The verified artifact: small ones as bytes that all uploads share, others as the path of a file. Throws `target.artifact`: with `retry` when the server could not be asked, without when
-   * the answer will not change (404, another digest, too large).
+   * The verified artifact: small ones as bytes that all uploads share, others as an open file that has no name any more,
+   * so that nothing is left however this process ends. Throws `target.artifact`: with `retry` when the server could not
+   * be asked, without when the answer will not change (404, another digest, too large).
    */
-  get(artifact: Artifact): Promise<Buffer | string>
+  get(artifact: Artifact): Promise<Buffer | FileHandle>
   close(): Promise<void>
 }
 
 export function createArtifacts(options: SshOptions): Artifacts {
-  const files = new Map<string, Promise<Buffer | string>>()
-  let inMemory = 0
-  let folder: Promise<string> | undefined
+  const held = new Map<string, Promise<Buffer | FileHandle>>()
   const closing = new AbortController()
+  let inMemory = 0
 
-  async function download(artifact: Artifact, name: string): Promise<Buffer | string> {
-    folder ??= mkdtemp(join(tmpdir(), 'rollcall-artifacts-'))
-    const path = join(await folder, name.replace(':', '-'))
-    await fetchTo(artifact, `${path}.part`, options, closing.signal)
-    await rename(`${path}.part`, path)
-    const { size } = await stat(path)
-    if (inMemory + size > memoryBytes) return path
-    inMemory += size
-    return readFile(path)
+  async function fetchOne(artifact: Artifact): Promise<Buffer | FileHandle> {
+    const file = await namelessFile()
+    try {
+      const size = await fetchTo(artifact, file, options, closing.signal)
+      if (inMemory + size > memoryBytes) return file
+      inMemory += size
+      const bytes = Buffer.alloc(size)
+      await file.read(bytes, 0, size, 0)
+      await file.close()
+      return bytes
+    } catch (error) {
+      await file.close()
+      throw error
+    }
   }
 
   return {
     get(artifact) {
       const name = `${artifact.algorithm}:${artifact.digest}`
-      let file = files.get(name)
-      if (file === undefined) {
-        file = download(artifact, name)
-        files.set(name, file)
-        file.catch(() => files.delete(name))
+      let one = held.get(name)
+      if (one === undefined) {
+        one = fetchOne(artifact)
+        held.set(name, one)
+        one.catch(() => held.delete(name))
       }
-      return file
+      return one
     },
     async close() {
       closing.abort()
-      await Promise.allSettled(files.values())
-      if (folder !== undefined) await rm(await folder, { recursive: true, force: true })
+      for (const one of await Promise.allSettled(held.values())) {
+        if (one.status === 'fulfilled' && !Buffer.isBuffer(one.value)) await one.value.close()
+      }
     },
+  }
+}
+
+async function namelessFile(): Promise<FileHandle> {
+  const folder = await mkdtemp(join(tmpdir(), 'rollcall-artifact-'))
+  try {
+    return await open(join(folder, 'artifact'), 'wx+', 0o600)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
   }
 }
 
@@ -75,34 +87,27 @@ function problem(artifact: Artifact, what: string, retry: boolean, cause?: unkno
   })
 }
 
-async function fetchTo(artifact: Artifact, path: string, options: SshOptions, closing: AbortSignal): Promise<void> {
+/** Downloads into the file and checks the digest; the size in bytes. */
+async function fetchTo(artifact: Artifact, file: FileHandle, options: SshOptions, closing: AbortSignal) {
   const stall = new AbortController()
   const seconds = options.downloadStallSeconds
   const timer = setTimeout(() => stall.abort(), seconds * 1000)
   const hash = createHash(artifact.algorithm)
-  let bytes = 0
+  let size = 0
   try {
     const answer = await fetch(artifact.url, { signal: AbortSignal.any([stall.signal, closing]) })
     if (!answer.ok) {
       await answer.body?.cancel()
       throw problem(artifact, `cannot be had: the server answered ${answer.status}`, answer.status >= 500)
     }
-    const body = Readable.fromWeb(answer.body ?? new ReadableStream())
-    await pipeline(
-      body,
-      async function* count(source: AsyncIterable<Uint8Array>) {
-        for await (const chunk of source) {
-          timer.refresh()
-          bytes += chunk.length
-          if (bytes > cap(options)) throw problem(artifact, `is larger than ${options.maxArtifactMb} MB`, false)
-          hash.update(chunk)
-          yield chunk
-        }
-      },
-      createWriteStream(path, { mode: 0o600 }),
-    )
+    for await (const chunk of answer.body ?? []) {
+      timer.refresh()
+      hash.update(chunk)
+      await file.writeFile(chunk)
+      size += chunk.length
+      if (size > cap(options)) throw problem(artifact, `is larger than ${options.maxArtifactMb} MB`, false)
+    }
   } catch (error) {
-    await rm(path, { force: true })
     if (error instanceof Fault) throw error
     const why = stall.signal.aborted ? `brought nothing for ${seconds} s` : 'could not be fetched'
     throw problem(artifact, why, true, error)
@@ -110,7 +115,6 @@ async function fetchTo(artifact: Artifact, path: string, options: SshOptions, cl
     clearTimeout(timer)
   }
   const digest = hash.digest('hex')
-  if (digest === artifact.digest) return
-  await rm(path, { force: true })
+  if (digest === artifact.digest) return size
   throw problem(artifact, `has the ${artifact.algorithm} ${digest}, approved was ${artifact.digest}`, false)
 }

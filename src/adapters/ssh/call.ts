@@ -1,5 +1,5 @@
 import { on, once } from 'node:events'
-import { createReadStream } from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import type { Client, ClientChannel } from 'ssh2'
 import type { SshOptions } from './config.ts'
@@ -14,10 +14,10 @@ export interface Call {
    */
   frames: AsyncGenerator<Frame>
   /**
-   * Sends bytes, or the file at a path, as the rest of stdin, with back-pressure, and ends it. Returns early when the
-   * call is over or `stop` was called.
+   * Sends bytes, or an open file from its start, as the rest of stdin, with back-pressure, and ends it. Returns early
+   * when the call is over or `stop` was called.
    */
-  send(what: Buffer | string): Promise<void>
+  send(what: Buffer | FileHandle): Promise<void>
   /** The bot itself is busy for this call: its silence is not the host's. */
   touch(): void
   /** No more input. */
@@ -109,9 +109,8 @@ export async function startCall(
       const signal = AbortSignal.any([over.signal, still.signal])
       const socket = socketOf(client)
       try {
-        const source =
-          typeof what === 'string' ? createReadStream(what, { highWaterMark: slice, signal }) : slices(what)
-        for await (const bytes of source) {
+        for await (const bytes of Buffer.isBuffer(what) ? slices(what) : slicesOf(what)) {
+          if (signal.aborted) break
           // The packets of a slice leave in one system call; between slices the event loop has its turn.
           socket?.cork()
           const room = channel.write(bytes)
@@ -139,6 +138,16 @@ const slice = 131_072
 
 function* slices(bytes: Buffer): Generator<Buffer> {
   for (let at = 0; at < bytes.length; at += slice) yield bytes.subarray(at, at + slice)
+}
+
+async function* slicesOf(file: FileHandle): AsyncGenerator<Buffer> {
+  for (let at = 0; ; ) {
+    // A buffer of its own each time: the channel may still hold the one before.
+    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(slice), 0, slice, at)
+    if (bytesRead === 0) return
+    at += bytesRead
+    yield buffer.subarray(0, bytesRead)
+  }
 }
 
 function openChannel(client: Client, at: Endpoint, options: SshOptions): Promise<ClientChannel> {

@@ -136,7 +136,10 @@ function healthCommand(recipe: Recipe): string[] {
 
 const seconds = (value: number) => String(Math.max(1, Math.ceil(value)))
 
-/** The payload's arguments as a text that it sources. The order is that of the head of deploy.sh. */
+/**
+ * The job's arguments as a text that runner and payload source. The first three are the runner's; the order of the rest
+ * is that of the head of deploy.sh. `bytes` is the artifact's size when it is known, else 0.
+ */
 export function deployArgs(job: Job, bytes: number): string {
   const { recipe, artifact } = job
   const commands = recipe.run.by === 'commands' ? recipe.run : undefined
@@ -144,6 +147,9 @@ export function deployArgs(job: Job, bytes: number): string {
   return quote([
     'set',
     '--',
+    String(job.epoch),
+    seconds(job.timeoutSeconds),
+    auditFields(job),
     job.kind,
     recipe.service,
     job.version,
@@ -166,28 +172,29 @@ export function deployArgs(job: Job, bytes: number): string {
   ])
 }
 
-/** Arguments of the verb `run`, in the order of `submit` in agent.sh. */
-export function runArgs(job: Job, from: number): string[] {
+/** The inside of the JSON object that becomes the host's audit line; the host adds what was there before, and the rc. */
+function auditFields(job: Job): string {
   const { artifact } = job
-  const upload = artifact?.delivery === 'upload' ? artifact : undefined
-  const key = encodeKey(job.key)
-  const audit = JSON.stringify({
+  const fields = {
     at: `${new Date().toISOString().slice(0, 19)}Z`,
-    key,
+    key: encodeKey(job.key),
     kind: job.kind,
     to: job.kind === 'remove' ? '' : job.version,
     digest: artifact === undefined ? '' : `${artifact.algorithm}:${artifact.digest}`,
     by: printable(job.by),
-  })
+  }
+  return JSON.stringify(fields).slice(1, -1)
+}
+
+/** Arguments of the verb `run`, in the order of `submit` in agent.sh. */
+export function runArgs(job: Job, from: number): string[] {
+  const upload = job.artifact?.delivery === 'upload' ? job.artifact : undefined
   return [
-    key,
+    encodeKey(job.key),
     String(from),
     deployScript,
     deployArgs(job, 0),
     job.scriptDigest,
-    String(job.epoch),
-    seconds(job.timeoutSeconds),
-    audit.slice(1, -1),
     upload?.algorithm ?? '',
     upload?.digest ?? '',
     job.version,

@@ -120,6 +120,7 @@ describe('what is sent', () => {
     const text = deployArgs(job, 7)
     const print = `${text}; for each in "$@"; do printf '%s\\0' "$each"; done`
     const words = execFileSync('sh', ['-c', print]).toString().split('\0').slice(0, -1)
+    expect(words.splice(0, 3)).toEqual(['4', '60', expect.stringMatching(/^"at":/)])
     expect(words).toEqual([
       ...['deploy', 'svc', 'v1', '/opt/svc', '3', '10', '', ''],
       ...[`'./start' 'it'\\''s "x"'`, `'./stop'`, 'http://127.0.0.1:1/', '', '3', '2'],
@@ -130,7 +131,8 @@ describe('what is sent', () => {
   })
 
   test('the audit fields are one line of JSON, whoever approved', () => {
-    const fields = runArgs({ ...job, by: 'eve"\n{"rc":0}\\' }, 0)[7]!
+    const print = `${deployArgs({ ...job, by: 'eve"\n{"rc":0}\\' }, 0)}; printf '%s' "$3"`
+    const fields = execFileSync('sh', ['-c', print]).toString()
     expect(fields).not.toContain('\n')
     expect(JSON.parse(`{${fields}}`)).toMatchObject({ key: 'r1--web-1--deploy--1', by: 'eve" {"rc":0}\\', to: 'v1' })
   })

@@ -2,14 +2,15 @@
 # $1 is this text (or '-' when the runner runs its stored copy), $2 the verb, $3 the nonce that marks this call's answer
 # lines, $4 the service's root; the rest depends on the verb. Answers: "@NONCE word ...", one line each.
 #
-# <root>/.rollcall/jobs/KEY holds: script, args, job (epoch, timeout, audit fields), agent, upload; then
+# <root>/.rollcall/jobs/KEY holds: script, args, agent, upload, tree/ (becomes the release); then
 #   start/     the token: whoever makes this folder may run the job, nobody else ever
-#   pid group  "PID START BOOT" of the runner and of the payload's leader; START tells a reused number apart
-#   log stage limit from reason   written by the payload while it runs
+#   pid        "PID START BOOT" of the runner, then of the payload's leader; START tells a reused number apart
+#   log reason notes   written by the payload while it runs; notes: "from VERSION", "limit SECONDS TARGET", "limit"
 #   cancel     asked to end; cancelled = ended before the payload began; lost = declared lost before it had a pid
 #   ended      "RC REASON" when the watch ended the payload; refused = "WHY DETAIL"
-#   work/      what the payload may fill and the runner drops
 #   rc         last of all, by rename: the job is done and its log is whole
+# Beside jobs/ lie lock (its last line is the key of who had it last), epochs/, previous and audit.log.
+# Few processes and few files: on a small host they are what a deploy costs (about 1 ms each), not the bytes.
 set -fu
 self=$1 verb=$2 nonce=$3 root=$4
 shift 4
@@ -39,7 +40,10 @@ since() {
 # alive PID START BOOT: that very process still runs.
 alive() { [ "$3" = "$boot" ] && since "$1" && [ "$began" = "$2" ]; }
 
-payload_alive() { { read -r p b o <"$1/group"; } 2>/dev/null && alive "$p" "$b" "$o"; }
+# $p, $b and $o of the payload of the job in folder $1; fails while there is none.
+payload() { { read -r p b o && read -r p b o; } 2>/dev/null <"$1/pid"; }
+
+payload_alive() { { payload "$1"; } 2>/dev/null && alive "$p" "$b" "$o"; }
 
 verdict() {
   if { read -r rc <"$job/rc"; } 2>/dev/null; then
@@ -63,7 +67,7 @@ state() {
   if { read -r p b o <"$job/pid"; } 2>/dev/null; then
     if alive "$p" "$b" "$o"; then
       st=starting
-      [ -s "$job/group" ] && st=running
+      payload "$job" && st=running
       return 0
     fi
     # It may have ended between the two looks.
@@ -158,35 +162,32 @@ home() {
   [ -d "$dir" ] || { mkdir -p "$root" && (umask 077 && exec mkdir -p "$dir"); }
 }
 
-# Takes the job in: everything into a folder of its own, checked, then one rename makes it the job. Files instead of
-# command substitutions, and no process where a builtin will do: on a small host, processes are what a deploy costs.
+# Takes the job in: everything into a folder of its own, checked, then one rename makes it the job.
 receive() {
   tmp=$dir/tmp.$nonce
   # Where the end of the connection is told by a signal, nothing of a broken upload stays.
   trap 'rm -rf "$tmp"; exit 1' HUP TERM
-  home 2>/dev/null && mkdir -p "$dir/jobs" "$dir/epochs" "$tmp/work/tree" 2>/dev/null ||
-    err=$(home 2>&1 && mkdir -p "$dir/jobs" "$dir/epochs" "$tmp/work/tree" 2>&1) || deny upload "$err"
+  home 2>/dev/null && mkdir -p "$dir/jobs" "$dir/epochs" "$tmp/tree" 2>/dev/null ||
+    err=$(home 2>&1 && mkdir -p "$dir/jobs" "$dir/epochs" "$tmp/tree" 2>&1) || deny upload "$err"
   {
     printf '%s' "$script" >"$tmp/script" && printf '%s\n' "$self" >"$tmp/agent" &&
-      printf '%s\n' "$args" >"$tmp/args" && printf '%s\n%s\n%s\n' "$epoch" "$timeout" "$audit" >"$tmp/job"
+      printf '%s\n' "$args" >"$tmp/args"
   } 2>/dev/null || deny upload "cannot write to $dir, is the disk full?"
   set -- "$tmp/script"
   if [ -n "$digest" ]; then
-    # Its last word is "N bytes ... copied".
-    dd bs=131072 of="$tmp/upload" 2>"$tmp/bytes" || deny upload "the upload cannot be written: $(cat "$tmp/bytes")"
+    # dd's last line is "N bytes ... copied", but for busybox.
+    bytes=$(exec dd bs=131072 of="$tmp/upload" 2>&1) || deny upload "the upload cannot be written: $bytes"
+    bytes=${bytes%% bytes*}
+    bytes=${bytes##*"$NL"}
+    case $bytes in '' | *[!0-9]*) bytes=0 ;; esac
     [ "$algorithm" = sha256 ] && set -- "$@" "$tmp/upload"
   fi
-  sha256sum "$@" >"$tmp/sums" || deny upload 'sha256sum does not work here'
-  [ "$algorithm" = md5 ] && md5sum "$tmp/upload" >>"$tmp/sums"
-  sum= rest=
-  {
-    read -r sum rest
-    [ "$sum" = "$sha" ] || deny digest "the script's sha256 is $sum, approved was $sha"
-    if [ -n "$digest" ]; then
-      read -r sum rest
-      [ "$sum" = "$digest" ] || deny upload "the upload is not whole: its $algorithm is $sum, approved was $digest"
-    fi
-  } <"$tmp/sums"
+  sums=$(exec sha256sum "$@" 2>&1) || deny upload "$sums"
+  [ "${sums%% *}" = "$sha" ] || deny digest "the script's sha256 is ${sums%% *}, approved was $sha"
+  if [ -n "$digest" ]; then
+    if [ "$algorithm" = md5 ]; then sums=$(exec md5sum <"$tmp/upload"); else sums=${sums#*"$NL"}; fi
+    [ "${sums%% *}" = "$digest" ] || deny upload "the upload is not whole: its $algorithm is ${sums%% *}, approved was $digest"
+  fi
   # Fails when another submission of this key, or a cancel, was first: both leave the folder not empty.
   mv -T "$tmp" "$job" 2>/dev/null || rm -rf "$tmp"
   [ -f "$job/script" ] || [ -d "$job/start" ] || deny upload "the job cannot be stored in $dir"
@@ -194,9 +195,8 @@ receive() {
 }
 
 submit() {
-  key=$1 off=$2 script=$3 args=$4 sha=$5 epoch=$6 timeout=$7 audit=$8
-  algorithm=$9 digest=${10} version=${11}
-  job=$dir/jobs/$key
+  key=$1 off=$2 script=$3 args=$4 sha=$5 algorithm=$6 digest=$7 version=$8
+  job=$dir/jobs/$key bytes=0
   state
   if [ "$st" = new ]; then
     if [ -f "$job/script" ]; then
@@ -212,7 +212,7 @@ submit() {
     fi
     trap : USR1
     since "$$"
-    setsid sh "$job/agent" - runner "$nonce" "$root" "$key" "${lc-}" "$$" "$began" </dev/null >/dev/null 2>&1 &
+    setsid sh "$job/agent" - runner "$nonce" "$root" "$key" "${lc-}" "$$" "$began" "$bytes" </dev/null >/dev/null 2>&1 &
     runner=$!
   else
     say skip
@@ -222,9 +222,9 @@ submit() {
 
 # Gives the space back. Emptying needs no process; folders are there after a failure or when releases were pruned.
 clear_job() {
-  for each in upload script agent work/tar work/list; do [ -s "$job/$each" ] && : >"$job/$each"; done
+  for each in upload script agent tar; do [ -s "$job/$each" ] && : >"$job/$each"; done
   set +f
-  for each in "$job"/work/*/; do [ -d "$each" ] && rm -rf "$job/work"; done
+  for each in "$job/tree" "$job"/old.*; do [ -d "$each" ] && rm -rf "$each"; done
   set -f
 }
 
@@ -265,13 +265,26 @@ uptime() {
   now=${now%%.*}
 }
 
+# $was, $secs and $child as the payload has last noted them.
+notes() {
+  was= secs= child=
+  [ -s "$job/notes" ] || return 0
+  while read -r word one two; do
+    case $word in from) was=$one ;; limit) secs=$one child=$two ;; esac
+  done <"$job/notes"
+}
+
+# The key of the job that had the lock last.
+holder() {
+  owner= lines=0
+  while read -r each; do owner=$each lines=$((lines + 1)); done <"$dir/lock"
+}
+
 # end RC REASON: ends the payload's process group and that of the command it waits for.
 end() {
-  stage=
-  { read -r stage <"$job/stage"; } 2>/dev/null
+  stage=$(sed -n 's/^== \([a-z]*\).*/\1/p' "$job/log" | tail -n 1)
   printf '%s\n' "$1${stage:+, at $stage}" >"$job/ended"
-  child=
-  { read -r secs child <"$job/limit"; } 2>/dev/null
+  notes
   child=${child:--$group}
   signal TERM "-$group"
   signal TERM "$child"
@@ -284,7 +297,7 @@ end() {
   signal KILL "$child"
 }
 
-# Looks once a second: the job's time, a command's time ($job/limit: "SECONDS PID" or "SECONDS -GROUP"), a cancel, the size of the log.
+# Looks once a second: a cancel, the job's time, the time of a command (a PID or a -GROUP), the size of the log.
 watch() {
   uptime
   from=$now seen= at=0
@@ -292,7 +305,8 @@ watch() {
     uptime
     if [ -e "$job/cancel" ]; then end "143 cancelled: ended while it ran"; exit; fi
     if [ $((now - from)) -ge "$timeout" ]; then end "124 timeout: not done in $timeout s"; exit; fi
-    if { read -r secs child <"$job/limit"; } 2>/dev/null && [ -n "$child" ]; then
+    notes
+    if [ -n "$child" ]; then
       if [ "$seen" != "$child" ]; then
         seen=$child at=$now
       elif [ $((now - at)) -ge $((secs + GRACE)) ]; then
@@ -307,29 +321,34 @@ watch() {
   done
 }
 
+# What the runner must know of the arguments; the rest is the payload's.
+terms() {
+  . "$job/args"
+  epoch=$1 timeout=$2 audit=$3
+}
+
 # The runner: detached, it owns the job from the token to the rc.
 run_job() {
-  key=$1 lc=$2 waiting=$3 waits_since=$4
+  key=$1 lc=$2 waiting=$3 waits_since=$4 bytes=$5
   job=$dir/jobs/$key
   mkdir "$job/start" 2>/dev/null || exit 0
   since "$$"
   printf '%s %s %s\n' "$$" "$began" "$boot" >"$job/pid"
   [ -e "$job/lost" ] && exit 0
-  { read -r epoch && read -r timeout && read -r audit; } <"$job/job" || exit 1
+  terms
   exec >>"$job/log" 2>&1 9>>"$dir/lock"
   flock -w "$LOCKWAIT" 9
   case $? in
     0) ;;
     1)
-      owner=another job
-      { read -r owner <"$dir/owner"; } 2>/dev/null
-      refuse busy "$owner"
+      holder
+      refuse busy "${owner:-another job}"
       ;;
     *) refuse busy "the lock cannot be taken, is flock installed?" ;;
   esac
   # The lock is free, but a payload may have outlived its runner.
-  owner= n=0
-  { read -r owner <"$dir/owner"; } 2>/dev/null
+  n=0
+  holder
   while [ -n "$owner" ] && [ "$owner" != "$key" ] && payload_alive "$dir/jobs/$owner"; do
     n=$((n + 1))
     [ "$n" -gt $((LOCKWAIT * 5)) ] && refuse busy "$owner"
@@ -342,20 +361,22 @@ run_job() {
     : >"$job/cancelled"
     exit 0
   fi
-  printf '%s\n' "$key" >"$dir/owner"
+  # Ours to shorten while we hold it.
+  [ "$lines" -lt 20 ] || : >"$dir/lock"
+  printf '%s\n' "$key" >&9
   cd "$job" || exit 1
   if [ -n "$lc" ]; then LC_ALL=$lc; else unset LC_ALL; fi
-  setsid sh "$job/script" "$job" </dev/null 9>&- &
+  setsid sh "$job/script" "$job" "$bytes" </dev/null 9>&- &
   group=$!
   since "$group"
-  printf '%s %s %s\n' "$group" "$began" "$boot" >"$job/group"
+  printf '%s %s %s\n' "$group" "$began" "$boot" >>"$job/pid"
   LC_ALL=C
   watch 9>&- &
   watcher=$!
   wait "$group"
   rc=$?
   # On a full disk the last words need the room.
-  [ "$rc" -eq 0 ] || rm -rf "$job/work" "$job/upload"
+  [ "$rc" -eq 0 ] || rm -rf "$job/tree" "$job/tar" "$job/upload"
   if [ -s "$job/ended" ]; then
     wait "$watcher"
     read -r rc reason <"$job/ended"
@@ -367,8 +388,7 @@ run_job() {
     [ -e "$job/overdue" ] && signal KILL "-$group"
     if [ "$rc" -ne 0 ] && [ ! -s "$job/reason" ]; then printf 'payload: ended with %s\n' "$rc" >"$job/reason"; fi
   fi
-  was=
-  { read -r was <"$job/from"; } 2>/dev/null
+  notes
   printf '{%s,"from":"%s","rc":%s}\n' "$audit" "$was" "$rc" >>"$dir/audit.log"
   printf '%s\n' "$rc" >"$job/rc.tmp" && mv -f "$job/rc.tmp" "$job/rc"
   exec 9>&-
@@ -386,7 +406,7 @@ cancel() {
   else
     state
     case $st in starting | running | orphaned) : >"$job/cancel" ;; esac
-    if [ "$st" = orphaned ] && read -r group rest <"$job/group"; then end "143 cancelled: its runner was gone"; fi
+    if [ "$st" = orphaned ] && payload "$job"; then group=$p && end "143 cancelled: its runner was gone"; fi
   fi
   n=0
   state

@@ -3,16 +3,18 @@
 # `current`. A failure ends it with "stage: reason" in the file reason. start and stop must return; what start leaves
 # running should redirect its own output. stop must exit 0, or leave nothing that answers the health check.
 set -fu
-job=$1
+job=$1 counted=${2:-0}
 . ./args
+# The first three are the runner's: epoch, timeout, audit.
+shift 3
 kind=$1 service=$2 version=$3 root=$4 keep=$5 seconds=$6 unit=$7 sudo=$8 start=$9
 shift 9
 stop=$1 url=$2 check=$3 patience=$4 passes=$5 delivery=$6 source=$7 algorithm=$8 digest=$9
 shift 9
 bytes=$1
 case $root in '~/'*) root=$HOME/${root#??} ;; esac
-# The agent has made the work folder, and the runner drops it; what is unpacked there becomes the release by one rename.
-dir=$root/.rollcall release=$root/$version work=$job/work tree=$job/work/tree
+# The agent has made the tree; what is unpacked there becomes the release by one rename.
+dir=$root/.rollcall release=$root/$version tree=$job/tree tar=$job/tar
 NL='
 '
 apart= locale=${LC_ALL-} LC_ALL=C
@@ -20,13 +22,12 @@ export LC_ALL ROLLCALL_SERVICE="$service" ROLLCALL_ROOT="$root" ROLLCALL_VERSION
 
 stage() {
   stage=$1
-  printf '%s\n' "$stage" >"$job/stage"
   printf '%s\n' "== $stage${2:+: $2}"
 }
 
 fail() {
   # On a full disk the reason needs the room that the failed work takes.
-  rm -rf "$work" "$job/upload"
+  rm -rf "$tree" "$tar" "$job/upload"
   printf '%s: %s\n' "$stage" "${*%%"$NL"*}" >"$job/reason"
   printf '%s: %s\n' "$stage" "$*"
   exit 1
@@ -60,10 +61,10 @@ bounded() {
     { speak && cd "$folder" && exec "$@"; } </dev/null &
     pid=$! target=$!
   fi
-  printf '%s %s\n' "$limit" "$target" >"$job/limit"
+  printf 'limit %s %s\n' "$limit" "$target" >>"$job/notes"
   wait "$pid"
   rc=$?
-  : >"$job/limit"
+  printf 'limit\n' >>"$job/notes"
   late=
   { read -r late <"$job/overdue"; } 2>/dev/null
   if [ "$late" = "$target" ]; then
@@ -79,10 +80,10 @@ bounded() {
 # room BYTES: fails when the disk has not that much free. What is small finds out by writing, which fails as cleanly.
 room() {
   [ "$1" -gt 33554432 ] || return 0
-  avail=
-  df -Pk "$root" >"$work/df" 2>/dev/null && { read -r rest && read -r rest rest rest avail rest; } <"$work/df"
-  case $avail in '' | *[!0-9]*) return 0 ;; esac
-  [ "$(($1 / 1024))" -lt "$avail" ] || fail "$(($1 / 1048576)) MB are needed in $root, $((avail / 1024)) MB are free"
+  free=$(df -Pk "$root" 2>/dev/null)
+  set -- "$1" ${free#*"$NL"}
+  case ${5-} in '' | *[!0-9]*) return 0 ;; esac
+  [ "$(($1 / 1024))" -lt "$5" ] || fail "$(($1 / 1048576)) MB are needed in $root, $(($5 / 1024)) MB are free"
 }
 
 download() {
@@ -101,12 +102,14 @@ download() {
   [ "${1-}" = "$digest" ] || fail "the artifact's $algorithm is ${1:-unknown}, approved was $digest"
 }
 
-# Prints "ok BYTES SETID", or the first member that may not be unpacked: absolute or climbing names, devices, links that
+# Reads a listing and prints "ok BYTES SETID", or the first member that may not be unpacked: absolute or climbing names, devices, links that
 # leave the folder, members that go through a link. `..` is allowed in a symbolic link only at its front and only as far
 # up as the folder's top; as no member lies behind a link, that is what the kernel will see, too.
 inspect='
 function bad(what) { if (!refused) print "refused member " substr(what, 1, 200); refused = 1; exit }
 function climbs(path) { return path ~ /(^|[\/ ])\.\.(\/|$)/ }
+$0 == "!" { print "not a tar archive"; refused = 1; exit }
+/^tar: / { if (/emoving leading/) bad($0); next }
 {
   type = substr($0, 1, 1)
   if (match($0, /^[^ ]+ +[^ \/]+\/[^ ]+ +[0-9,]+ +[0-9]+-[0-9]+-[0-9]+ [0-9:]+ /) == 0) bad($0)
@@ -159,28 +162,23 @@ END {
 
 unpack() {
   stage unpack "$version"
-  into=$work/tar
+  into=$tar
   attempt gzip -dc <"$job/upload"
   if [ "$rc" -ne 0 ]; then
     case $said in
       *'not in gzip format'* | *'invalid magic'* | *'corrupted data'*)
-        if ! { command -v xz >/dev/null && xz -dc <"$job/upload" >"$work/tar" 2>/dev/null && [ -s "$work/tar" ]; }; then
-          mv -f "$job/upload" "$work/tar"
+        if ! { command -v xz >/dev/null && xz -dc <"$job/upload" >"$tar" 2>/dev/null && [ -s "$tar" ]; }; then
+          mv -f "$job/upload" "$tar"
         fi
         ;;
       *'unexpected end'* | *crc* | *corrupt* | *invalid*) fail "not a tar archive (${said#gzip: })" ;;
       *) fail "the archive cannot be expanded: ${said:-gzip ended with $rc}" ;;
     esac
   fi
-  # With -P the names are shown as they are; busybox has no -P, and says so when it shortens one.
-  into=$work/list
-  attempt tar -P --numeric-owner -tvf "$work/tar"
-  [ "$rc" -eq 0 ] || attempt tar --numeric-owner -tvf "$work/tar"
-  [ "$rc" -eq 0 ] || fail "not a tar archive"
-  case $said in *'emoving leading'*) fail "refused member ($said)" ;; esac
-  verdict=
-  awk "$inspect" <"$work/list" >"$work/verdict"
-  read -r verdict <"$work/verdict"
+  # With -P the names are shown as they are; busybox has no -P, and says so in a line of its own when it shortens one.
+  verdict=$({
+    tar -P --numeric-owner -tvf "$tar" 2>/dev/null || tar --numeric-owner -tvf "$tar" 2>&1 || echo '!'
+  } | awk "$inspect")
   case $verdict in 'ok '*) ;; *) fail "${verdict:-the archive cannot be inspected}" ;; esac
   set -- $verdict
   setid=$3
@@ -189,7 +187,7 @@ unpack() {
   room "$2"
   stage=unpack
   into=/dev/null
-  attempt tar -xf "$work/tar" -C "$tree" --no-same-owner --no-same-permissions
+  attempt tar -xf "$tar" -C "$tree" --no-same-owner --no-same-permissions
   [ "$rc" -eq 0 ] || fail "${said:-tar ended with $rc}"
   if [ "$setid" -ne 0 ]; then chmod -R u-s,g-s "$tree" || fail "setuid bits cannot be dropped"; fi
   printf '%s:%s\n' "$algorithm" "$digest" >"$tree/.rollcall-digest" || fail "cannot write to $dir"
@@ -210,10 +208,7 @@ install() {
   [ "$delivery" = host ] && download
   [ -f "$job/upload" ] || fail "the artifact was not sent"
   # Beside the artifact lie for a while its expanded archive and the unpacked tree.
-  # The agent's dd has counted an upload; the count is the first word of the line with "bytes".
-  if [ "$bytes" -eq 0 ] && [ -f "$job/bytes" ]; then
-    while read -r count word rest; do case $word in bytes) bytes=$count ;; esac done <"$job/bytes"
-  fi
+  [ "$bytes" -gt 0 ] || bytes=$counted
   [ "$bytes" -gt 0 ] || bytes=$(wc -c <"$job/upload")
   stage disk
   room $((bytes * 3))
@@ -344,8 +339,8 @@ prune() {
       slots=$((slots - 1))
       [ "$slots" -ge 0 ] && continue
       in_use "$root/$name" && continue
-      # Out of sight in one step; the runner empties its work folder.
-      mv -T "$root/$name" "$work/$name" && printf '%s\n' "pruned $name"
+      # Out of sight in one step; the runner drops it.
+      mv -T "$root/$name" "$job/old.$name" && printf '%s\n' "pruned $name"
     done
   fi
   # Old job folders go after 90 days; before that they are what forbids a second run.
@@ -365,7 +360,7 @@ if [ -L "$root/current" ]; then
   cd "$job" || exit 1
   old=${old##*/}
 fi
-case $old in *[!A-Za-z0-9._+-]*) printf '?\n' >"$job/from" ;; *) printf '%s\n' "$old" >"$job/from" ;; esac
+case $old in *[!A-Za-z0-9._+-]*) printf 'from ?\n' >>"$job/notes" ;; *) printf 'from %s\n' "$old" >>"$job/notes" ;; esac
 
 case $kind in
   deploy) install ;;
@@ -388,7 +383,7 @@ point
 start_new
 health
 # The marker's time is when the release was last put to use: the order in which releases are dropped.
-if [ -f "$release/.rollcall-digest" ]; then
+if [ ! -f "$tar" ] && [ -f "$release/.rollcall-digest" ]; then
   read -r have <"$release/.rollcall-digest" && printf '%s\n' "$have" >"$release/.rollcall-digest"
 fi
 prune
