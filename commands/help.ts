@@ -5,6 +5,7 @@ export const help: Command = {
   name: 'help',
   summary: 'what can be typed here',
   usage: ['', '<command>'],
+  most: 1,
   action: 'help.read',
   async run({ commands }, { args: [name] }) {
     if (name === undefined) {

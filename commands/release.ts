@@ -20,9 +20,16 @@ export const release: Command = {
     const [first, second, ...rest] = args
     if (first === undefined || second === undefined) {
       const services = context.desk.services.map((service) => service.name).join(', ')
-      return { ok: false, text: `${usageOf(release)}\nServices: ${services}` }
+      const missing = first === undefined ? '' : `The version is missing: /release ${first} <version>.\n`
+      return { ok: false, text: `${missing}${usageOf(release)}\nServices: ${services}` }
     }
-    if (VERBS.includes(first)) return steer(context, first, second)
+    if (VERBS.includes(first)) {
+      if (rest.length === 0) return steer(context, first, second)
+      return {
+        ok: false,
+        text: `/release ${first} takes a service or an R-number and nothing else; ${rest[0]} was not read. Next: /release ${first} ${second}`,
+      }
+    }
     const named = (flags.hosts ?? '').split(',').filter((host) => host !== '')
     if (flags.hosts !== undefined && named.length === 0) {
       return {
@@ -45,8 +52,11 @@ export const release: Command = {
 async function steer({ desk, person }: CommandContext, verb: string, which: string): Promise<CommandAnswer> {
   const found = await findRelease(desk, which)
   const action = `release.${verb}`
-  if (!actionsNow(found).includes(action))
-    return { ok: false, text: `/release ${verb} does not fit now. ${stale(found)}` }
+  if (!actionsNow(found).includes(action)) {
+    const possible = actionsNow(found).map((each) => each.replace('release.', ''))
+    const next = possible.length === 0 ? `/status ${found.id}` : `/release <${possible.join('|')}> ${found.id}`
+    return { ok: false, text: `/release ${verb} does not fit now. ${stale(found)} Next: ${next}` }
+  }
   const act = ACTIONS[action]
   if (act === undefined) throw new Error(`no code for ${action}`)
   return act(desk, buttonFor(found, action).bound, person)

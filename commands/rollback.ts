@@ -8,6 +8,7 @@ export const rollback: Command = {
   name: 'rollback',
   summary: 'take back the release that runs now, or the last one that is done',
   usage: ['<service or R-number>'],
+  most: 1,
   action: 'release.rollback',
   async run({ desk }, { args: [which] }) {
     if (which === undefined) return { ok: false, text: usageOf(rollback) }
@@ -17,13 +18,16 @@ export const rollback: Command = {
     const byNumber = /^r-?\d+$/i.test(which)
     const found = isOver(newest.state) && !byNumber ? ((await lastDone(desk, newest.service)) ?? newest) : newest
     if (!actionsNow(found).includes('release.rollback')) {
-      return { ok: false, text: `There is nothing to roll back: ${found.id} of ${found.service} is ${found.state.at}.` }
+      return {
+        ok: false,
+        text: `There is nothing to roll back: no release of ${found.service} is on hosts (${found.id} is ${found.state.at}). Next: /hosts ${found.service}`,
+      }
     }
     const buttons = (await offerButtons(desk.store, found)).filter((button) => button.action === 'release.rollback')
-    const versions = Object.entries(found.plan?.rollback.versions ?? {}).map(([host, version]) => [
-      host,
-      version ?? 'none',
-    ])
+    const changed = Object.entries(found.plan?.rollback.versions ?? {}).filter(
+      ([host]) => found.hosts[host]?.at !== 'pending',
+    )
+    const versions = changed.map(([host, version]) => [host, version ?? 'none'])
     return {
       ok: true,
       text: `Press Roll back to take ${found.id} back, or type /release rollback ${found.id}.`,

@@ -10,6 +10,7 @@ export const status: Command = {
   name: 'status',
   summary: 'what is going on: all releases, one release, a service, or a host with its last output',
   usage: ['', '<R-number or service>', '<host>'],
+  most: 1,
   flags: { json: ' the release issue as JSON' },
   action: 'status.read',
   async run({ desk }, { args: [which], flags }) {

@@ -10,7 +10,7 @@ import { createPrometheus } from './adapters/prometheus/index.ts'
 import { createSqliteStore, lockFolder } from './adapters/sqlite/index.ts'
 import { createSshTarget, scanHostKeys } from './adapters/ssh/index.ts'
 import { createTerminalChat } from './adapters/terminal/index.ts'
-import { renderMessage } from './adapters/terminal/render.ts'
+import { renderButtons, renderMessage } from './adapters/terminal/render.ts'
 import { type Config, loadConfig } from './config/load.ts'
 import type { Problem } from './config/problems.ts'
 import { press } from './entry/actions.ts'
@@ -129,7 +129,10 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     press: async (person, buttonId) => masked(await press(desk, buttonId, needPerson(desk.people, person))),
     personOf: (surface, userId) => findPerson(desk.people, surface, userId),
     card: cardOf,
-    render: (message) => renderMessage(message, pico.createColors(options.color ?? false)).join('\n'),
+    render: (message) => {
+      const colors = pico.createColors(options.color ?? false)
+      return [...renderMessage(message, colors), ...renderButtons(message, colors)].join('\n')
+    },
   }
 }
 

@@ -98,6 +98,7 @@ function interruption(): AbortSignal {
     process.on(name, () => {
       // The second one means it.
       if (controller.signal.aborted) process.exit(130)
+      process.stderr.write('\nEnding; once more to end at once.\n')
       controller.abort(new Error(name))
     })
   }

@@ -1,7 +1,7 @@
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface, type Interface } from 'node:readline'
+import { createInterface } from 'node:readline'
 import { type App, createApp, readConfig } from '../app.ts'
 import { asFault } from '../lib/fault.ts'
 import { createLog } from '../lib/log.ts'
@@ -28,7 +28,7 @@ export async function demo(options: { story: boolean; keep: boolean; signal: Abo
       log: createLog({ level: 'warn' }),
     })
     await app.start()
-    if (options.story) await playStory(app, say)
+    if (options.story) await playStory(app, say, options.signal)
     else await talk(app, say, options.signal)
     return 0
   } catch (error) {
@@ -45,54 +45,58 @@ export async function demo(options: { story: boolean; keep: boolean; signal: Abo
 async function talk(app: App, say: (line: string) => void, signal: AbortSignal): Promise<void> {
   say(GUIDE)
   let person = 'alice'
-  const lines = createInterface({ input: process.stdin, output: process.stdout, prompt: '> ', signal })
-  const prompt = () => {
-    lines.setPrompt(`${person}> `)
-    lines.prompt()
+  const terminal = createInterface({ input: process.stdin, output: process.stdout, signal })
+  // One reader for commands and confirmations: a line that was pasted ahead answers what is asked next, and nothing else.
+  const lines = terminal[Symbol.asyncIterator]()
+  const ask = async (prompt: string): Promise<string | undefined> => {
+    terminal.setPrompt(prompt)
+    terminal.prompt()
+    const { value, done } = await lines.next()
+    return done === true ? undefined : value.trim()
   }
-  prompt()
-  for await (const raw of lines) {
-    const line = raw.trim()
-    const as = /^as (\w+)$/.exec(line)?.[1]
-    const pressed = /^press (\w+) (R-\d+)$/i.exec(line)
-    if (line === 'quit' || line === 'exit') break
-    if (as !== undefined) {
-      if (app.desk.people.some((each) => each.id === as)) person = as
-      else say(`Nobody is called ${as} here. Next: as alice, as bob or as vera.`)
-    } else if (line === 'play the story') await playStory(app, say)
-    else if (pressed !== null) await pressOn(app, say, lines, person, pressed[1] ?? '', pressed[2] ?? '')
+  for (;;) {
+    const line = await ask(`${person}> `)
+    if (line === undefined || line === 'quit' || line === 'exit') break
+    const [word, ...rest] = line.split(/\s+/)
+    if (word === 'as') {
+      if (app.desk.people.some((each) => each.id === rest[0])) person = rest[0] ?? person
+      else say(`as whom? ${rest[0] ?? 'Nobody was named'}. Next: as alice, as bob or as vera.`)
+    } else if (line === 'play the story') await playStory(app, say, signal)
+    else if (word === 'press') await pressOn(app, say, ask, person, rest[0] ?? '', rest[1] ?? '')
     else if (line !== '') await tellAnswer(app, say, person, line)
-    prompt()
   }
-  lines.close()
+  terminal.close()
 }
 
 /** Presses what the card shows, after the question that stands on the button. */
 async function pressOn(
   app: App,
   say: (line: string) => void,
-  lines: Interface,
+  ask: (prompt: string) => Promise<string | undefined>,
   person: string,
   verb: string,
   id: string,
 ): Promise<void> {
   const release = await app.desk.releases.get(id.toUpperCase())
-  const card = release === undefined ? undefined : await app.card(release.id)
-  const button = card?.buttons.find((each) => each.action === `release.${verb}`)
-  if (card === undefined) return say(`There is no release ${id}. Next: /status`)
+  if (release === undefined)
+    return say(`press what on which release? Next: press approve R-1; /status lists the releases.`)
+  const card = await app.card(release.id)
+  const button = card.buttons.find((each) => each.action === `release.${verb}`)
   if (button === undefined) {
     const shown = card.buttons.map((each) => each.action.replace('release.', '')).join(', ')
-    return say(`${id} has no button ${verb} now. It has: ${shown === '' ? 'none' : shown}.`)
+    return say(
+      `${release.id} has no button ${verb} now. ${shown === '' ? 'It has none' : `It has: ${shown}`}. Next: /status ${release.id}`,
+    )
   }
   if (button.confirm !== undefined) {
-    const answer = await new Promise<string>((resolve) => lines.question(`${button.confirm} [y/N] `, resolve))
-    if (!/^y(es)?$/i.test(answer.trim())) return say('Nothing was done.')
+    const answer = await ask(`${button.confirm} [y/N] `)
+    if (!/^y(es)?$/i.test(answer ?? '')) return say('Nothing was done.')
   }
   say((await app.press(person, button.id)).text)
 }
 
 async function tellAnswer(app: App, say: (line: string) => void, person: string, line: string): Promise<void> {
   const answer = await app.command(person, line)
-  say(answer.text)
+  if (answer.text !== answer.message?.title) say(answer.text)
   if (answer.message !== undefined) say(app.render(answer.message))
 }

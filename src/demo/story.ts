@@ -12,40 +12,42 @@ const STAGE_SECONDS = 180
  * The main job, played by alice and bob: a good release from request to done, then a bad one that its gate takes back.
  * Throws Fault `demo.story` at the first stage that does not end as told.
  */
-export async function playStory(app: App, say: (line: string) => void): Promise<void> {
+export async function playStory(app: App, say: (line: string) => void, signal: AbortSignal): Promise<void> {
   const type = async (person: string, text: string) => {
     say(`\n${person}> ${text}`)
     const answer = await app.command(person, text)
     say(`  (to ${person}) ${answer.text}`)
+    if (answer.message !== undefined) say(app.render(answer.message))
     return answer
   }
   const press = async (person: string, release: string, action: string) => {
     const id = await buttonOf(app, release, action)
-    say(`\n${person} presses ${action} on ${release}`)
+    say(`\n${person} presses ${action.replace('release.', '')} on ${release}`)
     const answer = await app.press(person, id)
     say(`  (to ${person}) ${answer.text}`)
     return answer
   }
 
   say(`The service runs for ${HISTORY_SECONDS} s first, so that it has a history to derive limits from.`)
-  await delay(HISTORY_SECONDS * 1000)
-  const good = await request(app, type, 'v1.1.0')
+  await delay(HISTORY_SECONDS * 1000, undefined, { signal })
+  const good = await request(app, type, 'v1.1.0', signal)
   const own = await press('alice', good, 'release.approve')
   expect(!own.ok, `alice's press on her own request was accepted: ${own.text}`)
   expect((await stateOf(app, good)) === 'awaiting approval', 'the refused press changed the release')
   expect((await press('bob', good, 'release.approve')).ok, "bob's approval was refused")
-  await reach(app, good, 'done')
+  await reach(app, good, 'done', signal)
   await allRun(app, say, 'v1.1.0')
 
-  const bad = await request(app, type, 'v1.2.0')
+  const bad = await request(app, type, 'v1.2.0', signal)
   expect((await press('bob', bad, 'release.approve')).ok, "bob's approval was refused")
-  await reach(app, bad, 'rolled back')
+  await reach(app, bad, 'rolled back', signal)
   const release = await app.desk.releases.need(bad)
   const touched = Object.values(release.hosts).filter((host) => host.at === 'rolled back')
   expect(touched.length === 1, `${touched.length} hosts had v1.2.0; the canary alone should have`)
   const failed = release.verdicts.at(-1)?.verdict
   expect(failed?.at === 'fail', `the gate said ${failed?.at ?? 'nothing'}, not fail`)
   await allRun(app, say, 'v1.1.0')
+  await shown(app, `${bad}/rolled back`, signal)
   await type('vera', '/status')
   say(`\nThe story ended as told: ${good} is released, ${bad} was taken back because ${failed?.why ?? ''}.`)
 }
@@ -54,16 +56,18 @@ async function request(
   app: App,
   type: (person: string, text: string) => Promise<{ ok: boolean; text: string }>,
   version: string,
+  signal: AbortSignal,
 ): Promise<string> {
   const answer = await type('alice', `/release ${SERVICE} ${version}`)
   expect(answer.ok, `the request was refused: ${answer.text}`)
   const id = /^R-\d+/.exec(answer.text)?.[0] ?? ''
-  await reach(app, id, 'awaiting approval')
+  await reach(app, id, 'awaiting approval', signal)
+  await shown(app, `${id}/preparation, round 1`, signal)
   return id
 }
 
 /** Waits until the release stands at `wanted`; a state from which it cannot come there any more ends the story at once. */
-async function reach(app: App, id: string, wanted: string): Promise<void> {
+async function reach(app: App, id: string, wanted: string, signal: AbortSignal): Promise<void> {
   const until = Date.now() + STAGE_SECONDS * 1000
   const dead = ['refused', 'rejected', 'expired', 'superseded', 'held', 'done', 'rolled back', 'aborted']
   for (;;) {
@@ -73,7 +77,16 @@ async function reach(app: App, id: string, wanted: string): Promise<void> {
     const why = release !== undefined && 'why' in release.state ? `: ${release.state.why}` : ''
     if (dead.includes(at)) throw wrong(`${id} is ${at} where it should be ${wanted}${why}`)
     if (Date.now() > until) throw wrong(`${id} is still ${at} after ${STAGE_SECONDS} s where it should be ${wanted}`)
-    await delay(100)
+    await delay(100, undefined, { signal })
+  }
+}
+
+/** People press after they have read: waits until a message stands in the channel. */
+async function shown(app: App, key: string, signal: AbortSignal): Promise<void> {
+  const until = Date.now() + STAGE_SECONDS * 1000
+  while ((await app.desk.store.get('shown', `terminal/${key}`)) === undefined) {
+    if (Date.now() > until) throw wrong(`the channel never showed ${key}`)
+    await delay(20, undefined, { signal })
   }
 }
 

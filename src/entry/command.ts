@@ -34,6 +34,8 @@ export interface Command {
   usage: string[]
   /** The action in src/access/policy.ts that the person needs to be allowed. */
   action: string
+  /** Words that it takes at most, flags apart; any number when left out. */
+  most?: number
   /** Flags that it knows, with what they mean. */
   flags?: Record<string, string>
   run(context: CommandContext, words: Words): Promise<CommandAnswer>
@@ -105,6 +107,10 @@ function splitFlags(words: string[], command: Command): Words | string {
     if (inline !== undefined) flags[name] = inline
     else if (wantsValue) flags[name] = words[++index] ?? ''
     else flags[name] = ''
+  }
+  const extra = command.most === undefined ? undefined : args[command.most]
+  if (extra !== undefined) {
+    return `/${command.name} takes no ${JSON.stringify(extra.slice(0, 40))} there. Next: type /help ${command.name}.`
   }
   return { args, flags }
 }

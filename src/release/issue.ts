@@ -1,5 +1,6 @@
 import { formatDuration } from '../lib/duration.ts'
 import type { Block, Button, Message } from '../ports/chat.ts'
+import { say } from './gate/units.ts'
 import type { Verdict } from './gate.ts'
 import type { Plan } from './plan.ts'
 import type { HostProgress, Release } from './release.ts'
@@ -196,11 +197,18 @@ export function verdictBlocks(verdict: Verdict): Block[] {
     {
       type: 'table',
       caption: `Gate: ${verdict.at}`,
-      columns: ['metric', 'gate', 'why'],
-      rows: verdict.metrics.map((metric) => [metric.key, metric.at, metric.why]),
+      columns: ['metric', 'gate', 'why', 'would see'],
+      rows: verdict.metrics.map((metric) => [metric.key, metric.at, metric.why, wouldSee(metric)]),
     },
   ]
 }
+
+/** How small a regression this window could have seen, in the metric's unit. */
+function wouldSee({ key, smallestRegression }: Verdict['metrics'][number]): string {
+  return smallestRegression === undefined ? '' : `+${say(KINDS[key], smallestRegression)}`
+}
+
+const KINDS = { cpu: 'cores', memory: 'bytes', error_rate: 'ratio', latency: 'seconds', traffic: 'per_second' } as const
 
 function summary(states: string[]): string {
   const counts = new Map<string, number>()

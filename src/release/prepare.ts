@@ -204,6 +204,8 @@ async function metricStep(
       hosts: targets.map(({ host }) => ({ id: host.id, ip: host.ip })),
       red: service.red,
       limits: service.policy.thresholds,
+      minRequests: service.policy.minRequests,
+      rateWindowSeconds: service.policy.rateWindow === undefined ? undefined : service.policy.rateWindow / 1000,
       now,
     })
     return {

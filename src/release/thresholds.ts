@@ -54,7 +54,9 @@ export function deriveThresholds(
   const fail = Math.max(warn, roundLimit(kind, Math.max(floor.fail, raw.fail)))
   const text = [...new Set([formatLimit(kind, warn), formatLimit(kind, fail)])]
   const summary = `median ${say(kind, median(values))}, 99th percentile ${say(kind, quantile(values, 0.99))}`
-  const words = known ? `limits from its own history: ${summary}` : 'default limits, too little history'
+  // Said as it is: a quiet history asks for less than anybody wants to be woken for.
+  const own = raw.fail > floor.fail ? 'from its own history' : 'the least that counts, its own history lies below'
+  const words = known ? `limits ${own}: ${summary}` : 'default limits, too little history'
   return { thresholds: { warn, fail, text }, words, derived: known }
 }
 

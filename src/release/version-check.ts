@@ -165,7 +165,7 @@ export function versionCheckStep(service: string, candidate: string, check: Vers
     status: conflict ? 'failed' : check.warnings.length > 0 ? 'warning' : 'success',
     summary: conflict
       ? `${check.conflicts.length} conflict${check.conflicts.length === 1 ? '' : 's'} detected`
-      : 'No conflict detected',
+      : ['No conflict detected', ...check.warnings.slice(0, 5)].join('; '),
     details: {
       candidate,
       conflict_reason: check.conflicts.map((each) => each.say).join(' '),

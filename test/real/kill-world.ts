@@ -81,7 +81,15 @@ rm -f pid
 /** Three real sshd, an artifact server's URL and a data folder; one story after the other is played in it. */
 export async function createSlot(name: string, artifacts: Artifacts, cache: string) {
   const folder = await mkdtemp(join(tmpdir(), `rollcall-${name}-`))
-  const sshds = await Promise.all(CORES.map((cores) => startSshd({ env: { OMP_NUM_THREADS: String(cores) } })))
+  const sshds: Sshd[] = []
+  try {
+    // One after the other: they look for free ports.
+    for (const cores of CORES) sshds.push(await startSshd({ env: { OMP_NUM_THREADS: String(cores) } }))
+  } catch (error) {
+    for (const sshd of sshds) await sshd.stop()
+    await rm(folder, { recursive: true, force: true })
+    throw error
+  }
   const children = new Set<ChildProcess>()
   const config = join(folder, 'rollcall.yaml')
   const sums = join(folder, 'SUMS')
