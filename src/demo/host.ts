@@ -186,7 +186,7 @@ function nameOf(signal: string): string {
 function hangUp(group: number): void {
   try {
     process.kill(-group, 'SIGHUP')
-    setTimeout(() => endNow(-group), 500).unref()
+    setTimeout(() => endNow(-group), 3000).unref()
   } catch {
     // it has ended by itself
   }

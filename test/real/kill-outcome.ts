@@ -4,6 +4,7 @@ import { createSqliteStore } from '../../src/adapters/sqlite/index.ts'
 import { encodeKey } from '../../src/adapters/ssh/protocol.ts'
 import type { Json, Store } from '../../src/ports/store.ts'
 import type { JobKey } from '../../src/ports/target.ts'
+import { until } from '../adapters/ssh/kit.ts'
 import { type KillHost, readLines, type Slot } from './kill-world.ts'
 
 /** Everything that a story has left: in the store, on the hosts and in the channel. Two good runs give equal ones. */
@@ -92,6 +93,26 @@ export async function printedUnnoted(slot: Slot, before: string[]): Promise<stri
     const unnoted = messages.filter((message) => !message.noted).map(({ title }) => title)
     const printed = threadTitles(slot)
     return unnoted.filter((title) => count(printed, title) > count(noted, title) + count(before, title))
+  } finally {
+    await store.close()
+  }
+}
+
+/** Resolves when the store has some output, but not the end, of a job on this host; the bot may run meanwhile. */
+export async function outputBegun(slot: Slot, host: string): Promise<void> {
+  const store = await createSqliteStore({ folder: slot.data })
+  try {
+    await until(
+      `output from ${host}`,
+      async () => {
+        const running = (await store.find('jobs', { where: { host } })).filter(
+          ({ document }) => (document as { state: { at: string } }).state.at === 'new',
+        )
+        const streams = await Promise.all(running.map(({ id }) => store.read(`output/${id}`)))
+        return streams.some((entries) => entries.length > 0)
+      },
+      30,
+    )
   } finally {
     await store.close()
   }

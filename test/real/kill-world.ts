@@ -67,7 +67,7 @@ for part in 1 2 3 4; do
   [ "$part" = 2 ] && while [ "$(cat "$home/hold")" = "$(grep -c ^start "$home/effects")" ]; do sleep 0.02; done
 done 2>/dev/null
 if [ "$ROLLCALL_VERSION" = "$bad" ]; then echo "the port is taken" >&2; exit 3; fi
-sleep 900 </dev/null >/dev/null 2>&1 &
+sleep 300 </dev/null >/dev/null 2>&1 &
 echo $! >pid
 `,
   stop: `#!/bin/sh
@@ -180,7 +180,7 @@ function hostOf(id: string, sshd: Sshd): KillHost {
     service,
     effects: () => readLines(join(sshd.folder, 'effects')),
     hold: (nth) => writeFileSync(join(sshd.folder, 'hold'), `${nth}\n`),
-    daemons: () => processesIn(service).filter((pid) => readCommand(pid)[1] === '900'),
+    daemons: () => processesIn(service).filter((pid) => readCommand(pid)[1] === '300'),
   }
 }
 
@@ -193,7 +193,7 @@ function startOld(host: KillHost): void {
     chmodSync(join(release, name), 0o755)
   }
   symlinkSync(OLD, join(host.service, 'current'))
-  const daemon = spawn('sleep', ['900'], { cwd: release, detached: true, stdio: 'ignore' })
+  const daemon = spawn('sleep', ['300'], { cwd: release, detached: true, stdio: 'ignore' })
   daemon.unref()
   writeFileSync(join(release, 'pid'), `${daemon.pid}\n`)
 }

@@ -331,8 +331,8 @@ describe.skipIf(skipReal)('the job protocol on a real sshd', () => {
     })
 
     test('a zombie', async () => {
-      // The parent never waits for its child.
-      const parent = spawn('sh', ['-c', 'sh -c "exit 0" & echo $!; exec sleep 30'], {
+      // The parent never waits for its child: by the time it ends, the parent is no shell any more.
+      const parent = spawn('sh', ['-c', 'sh -c "sleep 0.3; exit 0" & echo $!; exec sleep 30'], {
         stdio: ['ignore', 'pipe', 'inherit'],
       })
       const pid = Number(String((await once(parent.stdout, 'data'))[0]))

@@ -22,10 +22,15 @@ export const deployDigest = sha256(deployScript)
  */
 export const bootstrap = quote(['sh', '-c', script('bootstrap.sh').trim()])
 
+// The two texts are most of what is sent, and the same every time.
+const head = quote(['set', '--', agentScript])
+const quotedDeploy = quote([deployScript])
+
 /** What goes to stdin: length, the agent, and its arguments quoted. */
 export function program(verb: string, nonce: string, root: string, args: readonly string[]): Buffer {
-  const text = Buffer.from(`${quote(['set', '--', agentScript, verb, nonce, root, ...args])}\neval "$1"`)
-  return Buffer.concat([Buffer.from(`${text.length}\n`), text])
+  const rest = [verb, nonce, root, ...args].map((word) => (word === deployScript ? quotedDeploy : quote([word])))
+  const text = `${head} ${rest.join(' ')}\neval "$1"`
+  return Buffer.from(`${Buffer.byteLength(text)}\n${text}`)
 }
 
 export const newNonce = (): string => randomBytes(8).toString('hex')
