@@ -9,6 +9,8 @@ export default defineConfig({
     hookTimeout: 60_000,
     // Two cores are the smallest machine that the suites are meant for.
     maxWorkers: 2,
+    // Suites with real processes share a machine with others there; a second failure is a failure.
+    retry: process.env.CI ? 1 : 0,
     coverage: {
       provider: 'v8',
       include: ['src/release/**', 'src/lib/**', 'src/adapters/ledger/**'],
