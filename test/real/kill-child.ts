@@ -48,7 +48,7 @@ if (end !== options.until) {
 async function play({ desk, command, press, card }: App): Promise<string> {
   const pressed = new Set<string>()
   const id = (await requested(desk)) ?? (await ask(command))
-  for (const until = performance.now() + SECONDS * 1000; performance.now() < until; await delay(5)) {
+  for (const until = performance.now() + SECONDS * 1000; performance.now() < until; await delay(15)) {
     const release = await desk.releases.get(id)
     if (release === undefined) continue
     const { state, turn } = release

@@ -162,8 +162,8 @@ describe.skipIf(skipReal)('the bot, killed with SIGKILL and started again', () =
       const what = kills.map(({ point, nth }) => `${point} (${nth})`).join(', then ')
       return finish(slot, scene, what, killed, printed)
     }
-    const lives = await inSlots(inPairs(points), live)
-    // A press may have come before the first kill: then the second life of that release has no such point.
+    const lives = await inSlots(inLives(points), live)
+    // A press may have come before a kill already: then the rest of that release has no such point.
     lives.push(...(await inSlots(missed.splice(0), (slot, point) => live(slot, [point]))))
     judge(scene.name, points.length, lives, began)
     expect(missed).toEqual([])
@@ -296,17 +296,15 @@ function broken(what: string, error: Error): Life {
 }
 
 /**
- * Two kills for each release, half a story apart: the second one hits a process that goes on after the first. What people
- * press is no step, and comes when it comes: those points have a release for themselves, and so have later ones of a name.
+ * Three kills for each release, a third of the story apart: the later ones hit a process that goes on after the one before.
+ * What people press is no step, and comes when it comes: those points, and later ones of a name, have a release for themselves.
  */
-function inPairs(points: Point[]): Point[][] {
+function inLives(points: Point[]): Point[][] {
   const alone = points.filter(({ point, nth }) => nth > 1 || / (send|start \w+)$/.test(point))
   const steps = points.filter((point) => !alone.includes(point))
-  const half = Math.ceil(steps.length / 2)
-  return [
-    ...steps.slice(0, half).map((point, i) => [point, ...steps.slice(half + i, half + i + 1)]),
-    ...alone.map((point) => [point]),
-  ]
+  const third = Math.ceil(steps.length / 3)
+  const lives = steps.slice(0, third).map((_, i) => steps.filter((_, place) => place % third === i))
+  return [...lives, ...alone.map((point) => [point])]
 }
 
 /** Without the lines that a kill between a line and its note has made the next process print again. */
