@@ -1,12 +1,12 @@
 import type { Labels, MetricInfo } from '../ports/metrics.ts'
 import type { ChosenMetric, MetricKey, MetricKind } from './gate.ts'
 import type { Red } from './metrics-config.ts'
-import { type Family, familiesOf, type HostRef, select, selectOne } from './metrics-families.ts'
+import { type Family, familiesOf, type HostRef, select, selectFew } from './metrics-families.ts'
 import { isClassicName, type Matcher } from './metrics-promql.ts'
 
 /** A chosen metric before its history is known. */
 export type Draft = Omit<ChosenMetric, 'thresholds' | 'scrapeSeconds'> & {
-  /** Selects one series from which the scrape interval can be read. */
+  /** Gives the times of the last samples of a few hosts, from which the scrape interval can be read. */
   probe?: string
 }
 
@@ -160,7 +160,10 @@ const rate = (source: Source) =>
 
 function common(source: Source): Pick<Draft, 'hostLabel' | 'freshQuery' | 'probe' | 'direction'> {
   const fresh = source.by === 'selector' ? { freshQuery: perHost(source, `timestamp(${source.text})`, 'max') } : {}
-  const probe = source.by === 'selector' && source.family !== undefined ? { probe: selectOne(source.family) } : {}
+  const probe =
+    source.by === 'selector' && source.family !== undefined
+      ? { probe: perHost(source, `timestamp(${selectFew(source.family)})`, 'max') }
+      : {}
   return { hostLabel: source.hostLabel, direction: 'up-is-bad', ...fresh, ...probe }
 }
 

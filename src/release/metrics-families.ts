@@ -125,14 +125,11 @@ export function select(family: Family, ...more: Matcher[]): string {
   return selector(family.name, [...family.matchers, ...more])
 }
 
-/** Selects exactly one series of the family, by all its labels. */
-export function selectOne(family: Family): string {
-  const { __name__: _, ...labels } = family.series[0] ?? {}
-  const exact = Object.entries(labels).filter(([label]) => isClassicName(label))
-  return selector(
-    family.name,
-    exact.map(([label, value]) => ({ label, op: '=' as const, value })),
-  )
+/** Selects what a few hosts of the family have: enough to see how it is scraped, whichever of them are down or have restarted. */
+export function selectFew(family: Family): string {
+  const values = new Set(family.series.flatMap((labels) => labels[family.hostLabel] ?? []))
+  const few = [...values].slice(0, 5).map(literal).join('|')
+  return select(family, { label: family.hostLabel, op: '=~', value: few })
 }
 
 // Only what CPU, memory, errors, latency and traffic are called; buckets but for the last are left out.

@@ -135,16 +135,17 @@ async function historyOf(
 }
 
 /**
- * Seconds between two scrapes of one series: the median distance of its samples' times over the last five minutes.
- * 15 s when it cannot be told, as for a series that has ended.
+ * Seconds between two scrapes: the median distance of the sample times that `probe` gives over the last five minutes, all its
+ * series taken together; those that have only just begun or ended say little. 15 s when it cannot be told.
  */
 export async function scrapeInterval(metrics: Metrics, probe: string, now: Date): Promise<number> {
   if (probe === '') return defaultScrapeSeconds
-  const series = await metrics.range(`timestamp(${probe})`, new Date(now.getTime() - 300_000), now, 1)
-  const times = [...new Set(series[0]?.points.map(([, time]) => time))].filter(Number.isFinite).sort((a, b) => a - b)
-  const gaps = times
-    .slice(1)
-    .map((time, i) => time - (times[i] as number))
+  const series = await metrics.range(probe, new Date(now.getTime() - 300_000), now, 1)
+  const gaps = series
+    .flatMap(({ points }) => {
+      const times = [...new Set(points.map(([, time]) => time))].filter(Number.isFinite).sort((a, b) => a - b)
+      return times.slice(1).map((time, i) => time - (times[i] as number))
+    })
     .sort((a, b) => a - b)
   const middle = gaps[Math.floor(gaps.length / 2)]
   return middle === undefined ? defaultScrapeSeconds : Math.max(1, Math.round(middle * 10) / 10)

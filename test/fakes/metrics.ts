@@ -35,7 +35,7 @@ export function createFakeMetrics(hosts: string[], behaviour: (host: string, at:
     1 + 0.1 * Math.sin(at * 7 + host.length + (host.at(-1)?.charCodeAt(0) ?? 0))
   const valueAt = (query: string, host: string, at: number): number => {
     const { errors, latency } = behaviour(host, at)
-    if (query.startsWith('timestamp(')) return Math.floor(at)
+    if (query.includes('timestamp(')) return Math.floor(at)
     if (query.includes('histogram_quantile')) return latency * noise(host, at)
     if (query.includes('process_cpu')) return 0.1 * noise(host, at)
     if (query.includes('process_resident')) return 7e7 * noise(host, at)

@@ -49,7 +49,9 @@ describeReal('PromQL on a real Prometheus', () => {
         { numRuns: 150 },
       )
       // The interval and the counting of new series, as the analysis asks for them.
-      expect(await scrapeInterval(world.metrics, 'http_requests_total{host="a",code="200"}', new Date())).toBe(1)
+      expect(
+        await scrapeInterval(world.metrics, 'timestamp(http_requests_total{host="a",code="200"})', new Date()),
+      ).toBe(1)
       const born = fill(
         'sum by (host) (min_over_time(http_requests_total[$window]) unless present_over_time(http_requests_total[5m] offset $window))',
         30,

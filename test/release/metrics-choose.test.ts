@@ -45,7 +45,9 @@ describe('choosing metrics', () => {
     ])
     expect(drafts[2]?.freshQuery).toBe(`max by (host) (timestamp(http_requests_total{${own}}))`)
     expect(drafts[2]?.counts?.by).toBe('increase')
-    expect(drafts[0]?.probe).toBe('process_cpu_seconds_total{service="user-service",host="bj1-node-001"}')
+    expect(drafts[0]?.probe).toBe(
+      `max by (host) (timestamp(process_cpu_seconds_total{${own},host=~"bj1-node-001|sh1-node-001"}))`,
+    )
   })
 
   test("the specification's names, which begin with the service and have no label for it", () => {

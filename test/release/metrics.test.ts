@@ -25,7 +25,7 @@ function database(age: number, scrape: number) {
     catalogue,
     series: (matcher) => (matcher.startsWith('{service="user-service"') ? listed : []),
     range: (query, from, to, step): Series[] => {
-      if (!query.startsWith('timestamp(')) return every(ids, Math.max(from, start), to, step, () => value(query))
+      if (!query.includes('timestamp(')) return every(ids, Math.max(from, start), to, step, () => value(query))
       return every(['x'], Math.max(from, start), to, step, (at) => Math.floor(at / scrape) * scrape)
     },
   })
@@ -153,10 +153,11 @@ describe('analysing metrics', () => {
 })
 
 describe('the scrape interval', () => {
-  const told = (times: number[]) =>
+  const told = (...series: number[][]) =>
     scrapeInterval(
-      scripted({ range: () => [{ labels: {}, points: times.map((time, i) => [i, time]) }] }).metrics,
-      'up',
+      scripted({ range: () => series.map((times) => ({ labels: {}, points: times.map((time, i) => [i, time]) })) })
+        .metrics,
+      'timestamp(up)',
       now,
     )
 
@@ -164,6 +165,10 @@ describe('the scrape interval', () => {
     expect(await told([100, 100, 115, 115, 130, 160, 175])).toBe(15)
     expect(await told([100, 101.002, 102.001, 103])).toBe(1)
     expect(await told([100, 100.5, 101])).toBe(1)
+  })
+
+  test('is read from hosts that have been up for a while, though another has only just restarted', async () => {
+    expect(await told([190], [100, 105, 110, 115, 120], [185, 190])).toBe(5)
   })
 
   test('is 15 s when it cannot be told', async () => {

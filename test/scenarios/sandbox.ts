@@ -68,6 +68,8 @@ export interface Sandbox {
   leftovers(host: string): string[]
   /** The command lines of all processes on the hosts. */
   commands(): string[]
+  /** Ends what a failed test has left under way: takes it back, or rejects it while it waits. */
+  settle(): Promise<void>
   /** Ends the bot and starts it again on the same data, with another configuration. */
   restart(change: Change): Promise<void>
   close(): Promise<void>
@@ -241,6 +243,17 @@ async function withBot(parts: {
         const file = `/proc/${pid}/cmdline`
         return existsSync(file) ? [readFileSync(file, 'utf8').replaceAll('\0', ' ').trim()] : []
       }),
+    async settle() {
+      for (const { id } of await app.desk.releases.list()) {
+        for (const until = performance.now() + 30_000; performance.now() < until; await delay(50)) {
+          const { buttons } = await app.card(id)
+          const { state } = await app.desk.releases.need(id)
+          if (over.includes(state.at)) break
+          const way = buttons.find(({ action }) => action === 'release.rollback' || action === 'release.reject')
+          if (way !== undefined) await app.press('bob', way.id)
+        }
+      }
+    },
     async restart(next) {
       await app.stop(2000)
       change = { ...parts.change, ...next }

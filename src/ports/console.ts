@@ -1,0 +1,289 @@
+import type { Button, Message } from './chat.ts'
+import type { Json } from './store.ts'
+
+/*
+ * What the console's server and its client say to each other under /api/v1: types only, so that both sides are checked against
+ * the same shapes. Times are ISO 8601 in UTC, durations are seconds unless the name says otherwise. Every error is a `Refusal`.
+ */
+
+/** The body of every answer from 400 on. */
+export interface Refusal {
+  /** The fault's code; the client branches on nothing else. */
+  code: string
+  say: string
+  next: string
+}
+
+export interface PersonView {
+  id: string
+  name: string
+  roles: string[]
+}
+
+/** GET /session. What may be known without having signed in, and who one is. */
+export interface SessionView {
+  person: PersonView | null
+  /** Which ways in there are; `demo` lists the people whom one may be in the sandbox. */
+  signIn: { demo: PersonView[]; token: boolean; oidc: { label: string } | null }
+  /** Actions of the policy table that this person may do. */
+  may: string[]
+  language: 'en' | 'zh'
+  /** Rollcall's own version. */
+  version: string
+  channels: string[]
+}
+
+/** POST /session. A personal token, or in the demo one of its people. */
+export type SignIn = { token: string } | { person: string }
+
+/** GET /messages?channel=&thread=&before=&limit=, GET /messages/one?key=. */
+export interface MessageView {
+  /** The key under which the same message is edited in place; unique. */
+  key: string
+  channel: string
+  /** Key of the message under which this one stands. */
+  thread?: string
+  /** Ascending in the order of first posting, within its channel or thread. */
+  number: number
+  message: Message
+  /** Grows by one with every edit. */
+  revision: number
+  postedAt: string
+  editedAt?: string
+  /** How many messages stand under it. */
+  replies: number
+}
+export interface MessagePage {
+  /** Ascending by number. */
+  messages: MessageView[]
+  /** There are older ones: ask with `before` = the first number. */
+  more: boolean
+}
+
+/** POST /messages: what a person types. Only the one who typed reads the answer; what it causes stands in the channel. */
+export interface Typed {
+  channel: string
+  text: string
+}
+export interface TypedAnswer {
+  ok: boolean
+  text: string
+  message?: Message
+}
+
+/** GET /commands: what the command box completes. */
+export interface CommandsView {
+  commands: { name: string; summary: string; usage: string[]; flags: Record<string, string>; allowed: boolean }[]
+  /** First words of /release that steer one, such as `pause`. */
+  verbs: string[]
+  services: string[]
+  hosts: string[]
+  /** Ids of releases that are not over, newest first. */
+  releases: string[]
+  /** Versions that the service has been asked for or runs, newest first. */
+  versions: Record<string, string[]>
+}
+
+/** POST /actions: a press on a button, by its opaque id. Always 200 with words, whether it counted or not. */
+export interface Press {
+  button: string
+}
+export interface PressAnswer {
+  ok: boolean
+  text: string
+  next?: string
+}
+
+export type Tone = Message['tone']
+
+/** GET /releases?service=&state=&person=&version=&from=&to=&before=&limit=; newest first. */
+export interface ReleaseView {
+  id: string
+  service: string
+  candidate: string
+  current: string | null
+  requester: string
+  approvals: { by: string; at: string }[]
+  approvalsNeeded: number
+  /** One of the states, such as `rolling out`. */
+  state: string
+  /** The state in one sentence, as on the card. */
+  headline: string
+  tone: Tone
+  over: boolean
+  createdAt: string
+  startedAt?: string
+  endedAt?: string
+  /** From the first host to the end, or to now; undefined when no host was touched. */
+  seconds?: number
+  batches: number
+  /** Hosts by their progress, such as `healthy`: 3. */
+  hosts: Record<string, number>
+}
+export interface ReleasePage {
+  releases: ReleaseView[]
+  more: boolean
+}
+
+/** GET /releases/{id}. */
+export interface ReleaseDetail extends ReleaseView {
+  /** As in the channel, with the buttons that fit now. */
+  card: Message
+  buttons: Button[]
+  channel: string
+  planHash: string
+  steps: { step_name: string; status: string; summary: string; details: Record<string, unknown>; timestamp: string }[]
+  risks: { type: string; mitigation: string; source: string; why: string }[]
+  metrics: { key: string; name: string; query: string; limits: string[]; source: string }[]
+  notes: string[]
+  /** Where the rollout is: batch number, what it does, and until when. */
+  now?: { batch: number; doing: string; since: string; until?: string }
+  plan?: {
+    artifact: { url: string; algorithm: string; digest: string }
+    batches: { id: number; hosts: string[]; windowSeconds: number; atOnce: number }[]
+    gate: string
+    rollback: { atOnce: number; versions: Record<string, string | null> }
+  }
+  progress: HostProgressView[]
+  verdicts: VerdictView[]
+}
+export interface HostProgressView {
+  host: string
+  region: string
+  /** 0 when the plan does not name it. */
+  batch: number
+  state: string
+  version?: string | null
+  before: string | null
+  why?: string
+  deployedAt?: string
+  /** The jobs that this release ran there, oldest first. */
+  jobs: JobView[]
+}
+export interface JobView {
+  id: string
+  step: string
+  attempt: number
+  state: string
+  startedAt: string
+  endedAt?: string
+}
+export interface VerdictView {
+  batch: number
+  at: string
+  verdict: string
+  why: string
+  metrics: { key: string; name: string; verdict: string; why: string; value?: number; limit?: number; samples?: number }[]
+}
+
+/** GET /releases/{id}/series: what the gate saw, one entry per observation window, oldest first. */
+export interface SeriesView {
+  windows: WindowView[]
+}
+export interface WindowView {
+  name: string
+  batch: number
+  /** Seconds since 1970. */
+  before: { from: number; to: number }
+  after: { from: number; to: number }
+  at: number
+  verdict: string
+  why: string
+  metrics: {
+    key: string
+    name: string
+    unit: 'cores' | 'bytes' | 'ratio' | 'seconds' | 'per_second'
+    query: string
+    verdict: string
+    why: string
+    limits: { warn?: number; fail?: number }
+    hosts: {
+      host: string
+      group: 'upgraded' | 'waiting'
+      /** When the new version took over, seconds since 1970. */
+      deployedAt?: number
+      /** [seconds since 1970, value], ascending, over both periods. */
+      points: [number, number][]
+    }[]
+  }[]
+}
+
+/** GET /jobs/output?job=&from=: a job's output from a byte offset on; asked again from `next` while it is not over. */
+export interface OutputView {
+  job: string
+  text: string
+  next: number
+  over: boolean
+  state: string
+}
+
+/** GET /services. */
+export interface ServiceView {
+  name: string
+  repo?: string
+  hosts: string[]
+  upstream: string[]
+  downstream: string[]
+  approvalsNeeded: number
+  /** Hosts by the version that they were last seen with; `unknown` for those never asked. */
+  versions: Record<string, number>
+  /** The release that is not over. */
+  running?: string
+  last?: { id: string; candidate: string; state: string; endedAt?: string }
+}
+
+/** GET /hosts?service=: the fleet as last seen. POST /hosts/probe {service?} asks the hosts now, and answers when all have. */
+export interface HostView {
+  id: string
+  ip: string
+  region: string
+  labels: Record<string, string>
+  services: {
+    service: string
+    /** Null when the service is not there, undefined when nobody has asked yet. */
+    version?: string | null
+    /** running, stopped, unreachable, … */
+    state: string
+    why?: string
+    seenAt?: string
+    /** The release that is changing it now. */
+    release?: string
+  }[]
+}
+
+/** GET /audit?person=&action=&before=&limit=; newest first. */
+export interface AuditEntryView {
+  seq: number
+  at: string
+  /** Person id, or `unknown`. */
+  who: string
+  /** What it was tried from: console, terminal, slack, … and the address where there is one. */
+  from: string
+  action: string
+  target: string
+  result: 'done' | 'refused' | 'failed'
+  why?: string
+  before?: Json
+  after?: Json
+}
+export interface AuditPage {
+  entries: AuditEntryView[]
+  more: boolean
+  /** The chain's newest hash. */
+  head: string
+}
+
+/**
+ * GET /events: server-sent events. `id` is `<boot>-<n>`. Event `change` says that what stands under (kind, key) is new: the client
+ * asks for it again. Several changes of one key that a reader has not taken yet become one. Event `reset` says that the server
+ * cannot tell what was missed (it was restarted, or too much was): the client asks for everything that it shows.
+ */
+export type ChangeKind = 'message' | 'release' | 'output' | 'host' | 'session'
+export interface Change {
+  kind: ChangeKind
+  /** Message key, release id, job id, host id. */
+  key: string
+  /** Of a message: where it stands. */
+  channel?: string
+  thread?: string
+}
