@@ -1,5 +1,6 @@
 import type { Command } from '../src/entry/command.ts'
 import { hostsOf, needService } from '../src/release/desk.ts'
+import { noteSightings } from '../src/release/fleet.ts'
 import { probeAll } from '../src/release/version-check.ts'
 
 export const hosts: Command = {
@@ -11,7 +12,9 @@ export const hosts: Command = {
     const services = name === undefined ? desk.services : [needService(desk, name)]
     const rows: string[][] = []
     for (const service of services) {
-      for (const { host, facts, fault } of await probeAll(desk, service, hostsOf(desk, service, only))) {
+      const probes = await probeAll(desk, service, hostsOf(desk, service, only))
+      await noteSightings(desk, service.name, probes)
+      for (const { host, facts, fault } of probes) {
         const found = facts === undefined ? ['?', fault?.say ?? ''] : [facts.version ?? 'none', facts.state]
         rows.push([service.name, host.id, host.region, ...found])
       }

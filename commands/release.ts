@@ -1,30 +1,47 @@
 import { ACTIONS } from '../src/entry/actions.ts'
 import { type Command, type CommandAnswer, type CommandContext, usageOf } from '../src/entry/command.ts'
+import { suggestion } from '../src/lib/did-you-mean.ts'
 import { stale } from '../src/release/answer.ts'
 import { actionsNow, buttonFor } from '../src/release/button.ts'
 import { findRelease } from '../src/release/find.ts'
 import { request } from '../src/release/request.ts'
 
+/** Verbs that may name hosts among those that failed. */
+const PER_HOST = ['retry', 'skip']
 const VERBS = ['approve', 'reject', 'pause', 'resume', 'promote', 'abort', 'retry', 'skip', 'rollback']
 
 export const release: Command = {
   name: 'release',
   summary: 'prepare a release and ask for its approval, or steer one',
-  usage: ['<service> <version> [host …]', `<${VERBS.join('|')}> <service or R-number>`],
+  usage: [
+    '<service> <version> [host …]',
+    `<${VERBS.join('|')}> <service or R-number>`,
+    `<${PER_HOST.join('|')}> <service or R-number> <host …>`,
+  ],
   action: 'status.read',
   flags: {
     hosts: '<a,b,…>  only these hosts',
     'override-freeze': ' release in a freeze window; needs a second approver',
   },
+  changes({ args: [first, second, ...rest] }) {
+    if (first === undefined || second === undefined) return undefined
+    const about = rest.join(' ')
+    if (VERBS.includes(first)) return { action: `release.${first}`, release: second, about }
+    return { action: 'release.request', about: `${first} ${second} ${about}`.trim() }
+  },
   async run(context, { args, flags }) {
     const [first, second, ...rest] = args
+    if (first !== undefined && VERBS.includes(first) && second === undefined) {
+      return { ok: false, text: `/release ${first} which one? Next: /release ${first} <service or R-number>` }
+    }
+    if (first !== undefined && !VERBS.includes(first) && !isService(context, first)) return neither(context, first)
     if (first === undefined || second === undefined) {
       const services = context.desk.services.map((service) => service.name).join(', ')
       const missing = first === undefined ? '' : `The version is missing: /release ${first} <version>.\n`
       return { ok: false, text: `${missing}${usageOf(release)}\nServices: ${services}` }
     }
     if (VERBS.includes(first)) {
-      if (rest.length === 0) return steer(context, first, second)
+      if (rest.length === 0 || PER_HOST.includes(first)) return steer(context, first, second, rest)
       return {
         ok: false,
         text: `/release ${first} takes a service or an R-number and nothing else; ${rest[0]} was not read. Next: /release ${first} ${second}`,
@@ -48,8 +65,28 @@ export const release: Command = {
   },
 }
 
+function isService({ desk }: CommandContext, name: string): boolean {
+  return desk.services.some((service) => service.name === name)
+}
+
+/** The first word is a service or a verb; which of them was meant, nobody knows. */
+function neither({ desk }: CommandContext, word: string): CommandAnswer {
+  const services = desk.services.map((service) => service.name)
+  const near = suggestion(word, [...VERBS, ...services])
+  const some = `${services.slice(0, 20).join(', ')}${services.length > 20 ? ', …' : ''}`
+  return {
+    ok: false,
+    text: `There is no service ${JSON.stringify(word.slice(0, 80))}, and no verb either.${near} Next: begin with a service (${some}) or with a verb (${VERBS.join(', ')})`,
+  }
+}
+
 /** The command does what the card's button would do now. */
-async function steer({ desk, person }: CommandContext, verb: string, which: string): Promise<CommandAnswer> {
+async function steer(
+  { desk, person }: CommandContext,
+  verb: string,
+  which: string,
+  named: string[],
+): Promise<CommandAnswer> {
   const found = await findRelease(desk, which)
   const action = `release.${verb}`
   if (!actionsNow(found).includes(action)) {
@@ -59,5 +96,6 @@ async function steer({ desk, person }: CommandContext, verb: string, which: stri
   }
   const act = ACTIONS[action]
   if (act === undefined) throw new Error(`no code for ${action}`)
-  return act(desk, buttonFor(found, action).bound, person)
+  const hosts = named.flatMap((word) => word.split(',')).filter((host) => host !== '')
+  return act(desk, { ...buttonFor(found, action).bound, ...(hosts.length > 0 ? { hosts } : {}) }, person)
 }

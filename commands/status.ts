@@ -1,10 +1,10 @@
 import type { Command, CommandAnswer } from '../src/entry/command.ts'
 import { offerButtons } from '../src/release/button.ts'
 import type { Desk } from '../src/release/desk.ts'
-import { findRelease } from '../src/release/find.ts'
-import { card, title } from '../src/release/issue.ts'
+import { findRelease, holders, newestOf } from '../src/release/find.ts'
+import { card, localTime, title } from '../src/release/issue.ts'
 import { jobsOf, readOutput } from '../src/release/job.ts'
-import { isOver, issueDocument } from '../src/release/release.ts'
+import { isOver, issueDocument, numberOf } from '../src/release/release.ts'
 
 export const status: Command = {
   name: 'status',
@@ -23,16 +23,20 @@ export const status: Command = {
   },
 }
 
+/** Rows of the overview; what is in progress is shown however old it is. */
+const SHOWN = 15
+
 async function overview(desk: Desk): Promise<CommandAnswer> {
-  const all = await desk.releases.list()
-  if (all.length === 0) return { ok: true, text: 'No release yet. Next: /release <service> <version>.' }
-  const shown = [
-    ...all.filter((release) => !isOver(release.state)),
-    ...all.filter((release) => isOver(release.state)),
-  ].slice(0, 15)
+  const requested = await desk.releases.count()
+  if (requested === 0) return { ok: true, text: 'No release yet. Next: /release <service> <version>.' }
+  const newest = await newestOf(desk, SHOWN)
+  const older = (await holders(desk)).filter(({ id }) => !newest.some((each) => each.id === id))
+  const seen = [...newest, ...older].sort((a, b) => numberOf(b.id) - numberOf(a.id))
+  const open = seen.filter((release) => !isOver(release.state))
+  const shown = [...open, ...seen.filter((release) => isOver(release.state))].slice(0, Math.max(SHOWN, open.length))
   return {
     ok: true,
-    text: `${all.filter((release) => !isOver(release.state)).length} in progress, ${all.length} in all`,
+    text: `${open.length} in progress, ${requested} requested so far`,
     message: {
       title: 'Releases',
       tone: 'plain',
@@ -62,15 +66,15 @@ async function oneHost(desk: Desk, host: string): Promise<CommandAnswer> {
   const output = await readOutput(desk, last.id)
   return {
     ok: true,
-    text: `${host}: ${last.kind} ${last.version}, ${last.state}`,
+    text: `${host}: ${last.job}: ${last.state}`,
     message: {
       title: `${host}: the last jobs`,
       tone: 'plain',
       blocks: [
         {
           type: 'table',
-          columns: ['release', 'job', 'version', 'state', 'started'],
-          rows: jobs.slice(-8).map((job) => [job.release, job.kind, job.version, job.state, job.startedAt]),
+          columns: ['job', 'version', 'state', 'started'],
+          rows: jobs.slice(-8).map((job) => [job.job, job.version, job.state, localTime(new Date(job.startedAt))]),
         },
         { type: 'code', text: output.trim() === '' ? '(no output yet)' : output.trimEnd() },
       ],

@@ -1,16 +1,19 @@
 import { userInfo } from 'node:os'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
-import { createApp, doctor, enrollHosts, readConfig } from './app.ts'
+import { clientFolder, createApp, readConfig } from './app.ts'
+import { doctor, enrollHosts, tokens, verifyAudit } from './cli.ts'
 import { demo } from './demo/index.ts'
 import { asFault } from './lib/fault.ts'
 
 const USAGE = `rollcall: releases over SSH, approved in the channel
 
-  rollcall serve   [--config rollcall.yaml]                  run the bot; commands are read from the terminal
+  rollcall serve   [--config rollcall.yaml]                  run the bot with its console; commands are read from the terminal, too
   rollcall doctor  [--config rollcall.yaml]                  check everything that is configured, with a remedy per failure
   rollcall enroll  [host …] [--yes] [--replace] [--config …] show and pin the host keys
-  rollcall demo    [--story] [--keep]                        a sandbox fleet to try it on; --story plays the main job and ends
+  rollcall token   <person>|--list|--revoke <id>             a personal token to sign in to the console with
+  rollcall audit   [--head <hash>] [--entries <n>]           check that the audit log is whole, and that it still has this head
+  rollcall demo    [--story] [--port 8888] [--keep]          a sandbox fleet with its console; --story plays the main job and ends
 `
 
 const write = (text: string) => void process.stdout.write(text)
@@ -31,13 +34,26 @@ async function main(argv: string[]): Promise<number> {
   }
   switch (verb) {
     case 'demo':
-      return demo({ story: values.story, keep: values.keep, signal })
+      return demo({
+        story: values.story,
+        keep: values.keep,
+        signal,
+        ...(values.port === undefined ? {} : { port: Number(values.port) }),
+      })
     case 'serve':
       return serve(values.config, signal)
     case 'doctor':
       return doctor(values.config, write, process.stdout.isTTY)
     case 'enroll':
       return enrollHosts(values.config, rest, { yes: values.yes, replace: values.replace }, write)
+    case 'token':
+      return tokens(values.config, rest[0], { list: values.list, revoke: values.revoke }, write)
+    case 'audit':
+      return verifyAudit(
+        values.config,
+        { head: values.head, ...(values.entries === undefined ? {} : { entries: Number(values.entries) }) },
+        write,
+      )
     default:
       process.stderr.write(`There is no command ${JSON.stringify(verb)}.\n\n${USAGE}`)
       return 2
@@ -54,6 +70,11 @@ function words(argv: string[]) {
         config: { type: 'string', default: 'rollcall.yaml' },
         story: { type: 'boolean', default: false },
         keep: { type: 'boolean', default: false },
+        port: { type: 'string' },
+        list: { type: 'boolean', default: false },
+        revoke: { type: 'string' },
+        head: { type: 'string' },
+        entries: { type: 'string' },
         yes: { type: 'boolean', default: false },
         replace: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
@@ -69,9 +90,15 @@ function words(argv: string[]) {
 /** Runs until SIGTERM or SIGINT, then drains: effects that run end, nothing new begins, flows go on at the next start. */
 async function serve(path: string, signal: AbortSignal): Promise<number> {
   const config = readConfig(path)
-  const app = await createApp(config, { color: process.stdout.isTTY })
-  await app.start()
-  process.stdout.write(`Rollcall listens. Type /help, or Ctrl-C to end.\n`)
+  const webRoot = await clientFolder((line) => process.stdout.write(`${line}\n`))
+  const app = await createApp(config, { color: process.stdout.isTTY, console: { webRoot } })
+  try {
+    await app.start()
+  } catch (error) {
+    await app.stop(0)
+    throw error
+  }
+  process.stdout.write(`Rollcall listens: ${app.url}\nType /help, or Ctrl-C to end.\n`)
   const me = app.personOf('terminal', userInfo().username)
   const lines = createInterface({ input: process.stdin, terminal: false })
   lines.on('line', async (line) => {

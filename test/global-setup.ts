@@ -1,4 +1,6 @@
-import { missingLine, obtain } from '../src/demo/parts.ts'
+import { missingLine, obtain, type Part } from '../src/demo/parts.ts'
+
+const parts: Part[] = ['prometheus', 'sshd', 'ssh', 'curl', 'tar', 'flock', 'setsid', 'sha256sum', 'chromium']
 
 /**
  * Gets the system parts of the real suites once, before any of them starts. One that cannot be had fails its suite, with the
@@ -6,8 +8,8 @@ import { missingLine, obtain } from '../src/demo/parts.ts'
  */
 export default async function setup(): Promise<void> {
   if (process.env.ROLLCALL_SKIP_REAL === '1') return
-  const { missing } = await obtain(['prometheus', 'sshd', 'ssh', 'curl', 'tar', 'flock', 'setsid', 'sha256sum'], {
-    say: (line) => console.error(line),
-  })
+  const say = (line: string) => console.error(line)
+  // A browser is a large package.
+  const { missing } = await obtain(parts, { say, ms: 300_000 })
   for (const part of missing) console.error(missingLine(part))
 }

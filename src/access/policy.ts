@@ -26,6 +26,8 @@ export const policy = {
   'status.read': all,
   'hosts.read': all,
   'help.read': all,
+  'people.read': all,
+  'audit.read': approvingRoles,
 } as const satisfies Record<string, readonly Role[]>
 
 export type Action = keyof typeof policy

@@ -1,3 +1,4 @@
+import { checkConsole, strangersOnly } from './check-console.ts'
 import { checkCredentials, checkRoutes, unpinnedHosts } from './check-hosts.ts'
 import { checkApprovals, speechlessPeople } from './check-people.ts'
 import { checkChecksumFiles, checkRoots, checkSelectors, hurriedWindows, unknownNeighbours } from './check-services.ts'
@@ -17,12 +18,14 @@ export function crossCheck(parts: Parts, env: Env): { problems: Problem[]; warni
       ...checkCredentials(parts, env),
       ...checkApprovals(parts),
       ...checkPrometheus(parts),
+      ...checkConsole(parts),
     ],
     warnings: [
       ...unknownNeighbours(parts),
       ...unpinnedHosts(parts),
       ...hurriedWindows(parts),
       ...speechlessPeople(parts),
+      ...strangersOnly(parts),
     ],
   }
 }

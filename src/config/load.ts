@@ -61,10 +61,13 @@ export function loadConfig(source: string | object, env: Env): Config {
     )
   const { parts, single, problems } = readSections(raw, path)
   const crossed = crossCheck(parts, env)
-  const secrets = secretsIn(single.prometheus, 'prometheus', env)
+  const secrets = ['prometheus', 'console'] as const
+  const named = secrets.map((section) => secretsIn(single[section], section, env))
   // What was wrong by itself is told once.
   const told = new Set(problems.map((problem) => problem.path))
-  problems.push(...[...crossed.problems, ...secrets.problems].filter((problem) => !told.has(problem.path)))
+  problems.push(
+    ...[...crossed.problems, ...named.flatMap((each) => each.problems)].filter((problem) => !told.has(problem.path)),
+  )
   const { prometheus, ssh, store, console, log, knowledge, language } = single
   if (problems.length > 0 || !ssh || !store || !console || !log || knowledge === undefined || language === undefined)
     throw invalid(problems)
@@ -82,7 +85,7 @@ export function loadConfig(source: string | object, env: Env): Config {
     log,
     file,
     warnings: crossed.warnings,
-    secrets: secrets.values,
+    secrets: named.flatMap((each) => each.values),
   }
 }
 

@@ -1,7 +1,8 @@
 import { statSync } from 'node:fs'
+import type { z } from 'zod'
 import type { Person } from '../access/config.ts'
 import type { Service } from '../release/config.ts'
-import type { Bastion, Host } from './schema.ts'
+import type { Bastion, consoleSchema, Host } from './schema.ts'
 
 /** An item of a list together with its place in the file, such as `hosts[2]`. */
 export interface At<T> {
@@ -17,6 +18,7 @@ export interface Parts {
   bastions: At<Bastion>[]
   people: At<Person>[]
   prometheus: { headers: Record<string, string>; tlsCaFile?: string | undefined } | undefined
+  console: z.output<typeof consoleSchema> | undefined
   /** Names and ids of all that was written down, also of what is wrong otherwise. */
   names: { services: string[]; hosts: string[]; bastions: string[]; people: string[] }
 }

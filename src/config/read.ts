@@ -67,6 +67,7 @@ export function readSections(raw: object, path: (text: string) => string) {
     bastions: list(lists.bastions, 'bastions', false).map(withKey),
     people: list(lists.people, 'people', true),
     prometheus: single.prometheus,
+    console: single.console,
     names: {
       services: itemsOf(raw, 'services').map((item) => String(property(item, 'name'))),
       hosts: itemsOf(raw, 'hosts').map((item) => String(property(item, 'id'))),

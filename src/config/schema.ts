@@ -8,10 +8,45 @@ import { serviceSchema } from '../release/config.ts'
 
 export type Env = Readonly<Record<string, string | undefined>>
 
-/** Where the console listens. */
+const absolute = z.url({ protocol: /^https?$/, error: 'give a whole address, such as https://rollcall.example.com' })
+const variable = z
+  .string()
+  .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'name an environment variable, such as OIDC_CLIENT_SECRET')
+
+/** Where the console listens, and how people sign in. */
 export const consoleSchema = z.strictObject({
   host: z.string().min(1).default('127.0.0.1'),
   port: z.int().min(0).max(65535).default(8888),
+  /** What people type, when something in front ends TLS. */
+  publicUrl: absolute
+    .refine(
+      (url) => !URL.canParse(url) || (new URL(url).pathname === '/' && !/[?#@]/.test(url)),
+      'give it without a path',
+    )
+    .optional(),
+  /** Further names, with or without a port, that requests may be addressed to. */
+  allowedHosts: z.array(z.string().regex(/^[A-Za-z0-9.:[\]-]{1,255}$/, 'give a name or name:port')).default([]),
+  oidc: z
+    .strictObject({
+      issuer: absolute,
+      clientId: z.string().min(1).max(200),
+      clientSecretEnv: variable.optional(),
+      /** What stands on the button. */
+      label: z.string().min(1).max(60).default('single sign-on'),
+      scopes: z
+        .array(z.string().min(1).max(100))
+        .refine((scopes) => scopes.includes('openid'), 'add openid: without it no account is named')
+        .default(['openid']),
+    })
+    .optional(),
+  /** A session that is not used for so long is over. */
+  sessionHours: z
+    .number()
+    .positive()
+    .max(24 * 30)
+    .default(12),
+  /** Every session is over after so long. */
+  sessionDays: z.number().positive().max(90).default(7),
 })
 
 export const logSchema = z.strictObject({ level: z.enum(logLevels satisfies readonly LogLevel[]).default('info') })

@@ -1,38 +1,51 @@
-import { mkdtemp } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { type App, createApp, readConfig } from '../app.ts'
+import { type App, clientFolder, createApp, readConfig } from '../app.ts'
 import { asFault } from '../lib/fault.ts'
 import { createLog } from '../lib/log.ts'
+import { alive, freePorts } from './processes.ts'
 import { playStory } from './story.ts'
 import { startWorld, type World } from './world.ts'
 
-const GUIDE = `
-Try:   /release user-service v1.1.0     then:  as bob   and   press approve R-1
-       /release user-service v1.2.0     (it answers 8 % of its requests with errors, and slowly)
-       /status   /hosts   /help   as alice   as vera   quit
-"play the story" does all of it by itself.`
+const PREFIX = 'rollcall-demo-'
 
-/** The sandbox fleet with a bot on it; with `story` it plays the main job and ends. Resolves with the exit code. */
-export async function demo(options: { story: boolean; keep: boolean; signal: AbortSignal }): Promise<number> {
+const GUIDE = `
+Try in the channel:   /release user-service v1.1.0     then act as bob and press Approve
+                      /release user-service v1.2.0     (it answers 8 % of its requests with errors, and slowly)
+                      play the story                   (does all of it by itself)
+Ctrl-C ends the sandbox and removes it.`
+
+export interface DemoOptions {
+  /** Plays the main job on the terminal and ends. */
+  story: boolean
+  /** Leaves the folder. */
+  keep: boolean
+  /** Where the console listens; undefined takes 8888, or a free one when that is taken. */
+  port?: number
+  signal: AbortSignal
+}
+
+/** The sandbox fleet with a bot on it: the console, or with `story` the main job on the terminal. Resolves with the exit code. */
+export async function demo(options: DemoOptions): Promise<number> {
   const say = (line: string) => process.stdout.write(`${line}\n`)
-  const folder = await mkdtemp(join(tmpdir(), 'rollcall-demo-'))
+  await sweep()
+  const folder = await mkdtemp(join(tmpdir(), PREFIX))
   let world: World | undefined
   let app: App | undefined
   try {
+    const building = options.story ? undefined : clientFolder(say)
+    // Told at the end; until then the fleet comes up.
+    building?.catch(() => {})
     world = await startWorld({ folder, say, signal: options.signal })
-    app = await createApp(readConfig(world.config), {
-      write: (text) => process.stdout.write(text),
-      color: process.stdout.isTTY,
-      log: createLog({ level: 'warn' }),
-    })
-    await app.start()
+    await writeFile(join(folder, 'pid'), `${process.pid}`)
+    const webRoot = await building
+    app = webRoot === undefined ? await onTerminal(world) : await withConsole(world, webRoot, options, say)
     if (options.story) await playStory(app, say, options.signal)
-    else await talk(app, say, options.signal)
+    else await stay(app, say, options.signal)
     return 0
   } catch (error) {
-    if (options.signal.aborted) return 130
+    if (options.signal.aborted) return options.story ? 130 : 0
     say(`\n${asFault(error).line}`)
     return 1
   } finally {
@@ -41,62 +54,92 @@ export async function demo(options: { story: boolean; keep: boolean; signal: Abo
   }
 }
 
-/** A prompt at which one may be alice, bob or vera. */
-async function talk(app: App, say: (line: string) => void, signal: AbortSignal): Promise<void> {
-  say(GUIDE)
-  let person = 'alice'
-  const terminal = createInterface({ input: process.stdin, output: process.stdout, signal })
-  // One reader for commands and confirmations: a line that was pasted ahead answers what is asked next, and nothing else.
-  const lines = terminal[Symbol.asyncIterator]()
-  const ask = async (prompt: string): Promise<string | undefined> => {
-    terminal.setPrompt(prompt)
-    terminal.prompt()
-    const { value, done } = await lines.next()
-    return done === true ? undefined : value.trim()
-  }
-  for (;;) {
-    const line = await ask(`${person}> `)
-    if (line === undefined || line === 'quit' || line === 'exit') break
-    const [word, ...rest] = line.split(/\s+/)
-    if (word === 'as') {
-      if (app.desk.people.some((each) => each.id === rest[0])) person = rest[0] ?? person
-      else say(`as whom? ${rest[0] ?? 'Nobody was named'}. Next: as alice, as bob or as vera.`)
-    } else if (line === 'play the story') await playStory(app, say, signal)
-    else if (word === 'press') await pressOn(app, say, ask, person, rest[0] ?? '', rest[1] ?? '')
-    else if (line !== '') await tellAnswer(app, say, person, line)
-  }
-  terminal.close()
+async function onTerminal(world: World): Promise<App> {
+  const app = await createApp(readConfig(world.config), {
+    write: (text) => process.stdout.write(text),
+    color: process.stdout.isTTY,
+    log: createLog({ level: 'warn' }),
+  })
+  await app.start()
+  return app
 }
 
-/** Presses what the card shows, after the question that stands on the button. */
-async function pressOn(
-  app: App,
+async function withConsole(
+  world: World,
+  webRoot: string,
+  { port, signal }: DemoOptions,
   say: (line: string) => void,
-  ask: (prompt: string) => Promise<string | undefined>,
-  person: string,
-  verb: string,
-  id: string,
-): Promise<void> {
-  const release = await app.desk.releases.get(id.toUpperCase())
-  if (release === undefined)
-    return say(`press what on which release? Next: press approve R-1; /status lists the releases.`)
-  const card = await app.card(release.id)
-  const button = card.buttons.find((each) => each.action === `release.${verb}`)
-  if (button === undefined) {
-    const shown = card.buttons.map((each) => each.action.replace('release.', '')).join(', ')
-    return say(
-      `${release.id} has no button ${verb} now. ${shown === '' ? 'It has none' : `It has: ${shown}`}. Next: /status ${release.id}`,
-    )
+): Promise<App> {
+  const open = async (at: number): Promise<App> => {
+    const app: App = await createApp(readConfig({ ...world.config, console: { port: at } }), {
+      // The channel is in the browser.
+      write: () => {},
+      log: createLog({ level: 'warn' }),
+      console: {
+        webRoot,
+        demo: true,
+        heard: async (person, text) => (isStory(text) ? playing(app, person.id, signal) : undefined),
+      },
+    })
+    try {
+      await app.start()
+      return app
+    } catch (error) {
+      await app.stop(0)
+      throw error
+    }
   }
-  if (button.confirm !== undefined) {
-    const answer = await ask(`${button.confirm} [y/N] `)
-    if (!/^y(es)?$/i.test(answer ?? '')) return say('Nothing was done.')
+  try {
+    return await open(port ?? 8888)
+  } catch (error) {
+    if (port !== undefined || asFault(error).code !== 'entry.port-taken') throw error
+    const [free] = await freePorts(1)
+    say(`Port 8888 is taken; the console takes ${free}.`)
+    return open(free ?? 0)
   }
-  say((await app.press(person, button.id)).text)
 }
 
-async function tellAnswer(app: App, say: (line: string) => void, person: string, line: string): Promise<void> {
-  const answer = await app.command(person, line)
-  if (answer.text !== answer.message?.title) say(answer.text)
-  if (answer.message !== undefined) say(app.render(answer.message))
+async function stay(app: App, say: (line: string) => void, signal: AbortSignal): Promise<void> {
+  say(`\nThe console: ${app.url}\n${GUIDE}`)
+  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+}
+
+function isStory(text: string): boolean {
+  return /^\/?(play the )?story$/i.test(text.trim())
+}
+
+/** Stories that are being played; one at a time, or alice would stand in her own way. */
+const stories = new WeakMap<App, Promise<void>>()
+
+async function playing(app: App, who: string, signal: AbortSignal) {
+  if (stories.has(app)) return { ok: false, text: 'The story is being played already. Next: watch the channel.' }
+  const story = playStory(app, () => {}, signal)
+    .catch(async (error: unknown) => {
+      await app.desk.chat.put({
+        key: `story/${Date.now()}`,
+        channel: app.desk.channel,
+        message: {
+          title: 'The story ended early',
+          tone: 'warn',
+          blocks: [{ type: 'text', text: asFault(error).line }],
+          buttons: [],
+        },
+      })
+    })
+    .finally(() => stories.delete(app))
+  stories.set(app, story)
+  return {
+    ok: true,
+    text: `The story is being played for ${who}, as alice and bob: a good release, then a bad one. It takes about two minutes.`,
+  }
+}
+
+/** Removes the folders of demos that were killed and could not do it themselves. */
+async function sweep(): Promise<void> {
+  for (const name of await readdir(tmpdir())) {
+    if (!name.startsWith(PREFIX)) continue
+    const folder = join(tmpdir(), name)
+    const pid = Number(await readFile(join(folder, 'pid'), 'utf8').catch(() => ''))
+    if (pid > 0 && !alive(pid)) await rm(folder, { recursive: true, force: true })
+  }
 }

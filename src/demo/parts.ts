@@ -31,6 +31,7 @@ const catalogue = {
   tar: { debian: 'tar', fedora: 'tar', alpine: 'tar', macos: 'gnu-tar', units: [] },
   flock: { debian: 'util-linux', fedora: 'util-linux', alpine: 'flock', macos: 'util-linux', units: [] },
   setsid: { debian: 'util-linux', fedora: 'util-linux', alpine: 'setsid', macos: 'util-linux', units: [] },
+  chromium: { debian: 'chromium', fedora: 'chromium', alpine: 'chromium', macos: 'chromium', units: [] },
   sha256sum: { debian: 'coreutils', fedora: 'coreutils', alpine: 'coreutils', macos: 'coreutils', units: [] },
 } satisfies Record<string, Record<Family, string> & { units: string[] }>
 

@@ -1,9 +1,11 @@
+import type { From } from '../access/audit.ts'
 import type { Person } from '../access/config.ts'
 import { mayDo } from '../access/policy.ts'
 import { suggestion } from '../lib/did-you-mean.ts'
 import { asFault } from '../lib/fault.ts'
 import type { Message } from '../ports/chat.ts'
 import type { Desk } from '../release/desk.ts'
+import { audited, type Deed } from './audited.ts'
 import { noteFault } from './note-fault.ts'
 
 export interface Words {
@@ -18,6 +20,8 @@ export interface CommandContext {
   person: Person
   channel: string
   commands: Command[]
+  /** Where it was typed; the terminal when left out. */
+  from?: From
 }
 
 /** What the one who typed reads; a command that posts into the channel does so through its feature. */
@@ -25,6 +29,8 @@ export interface CommandAnswer {
   ok: boolean
   text: string
   message?: Message
+  /** Id of the release that it started. */
+  release?: string
 }
 
 export interface Command {
@@ -38,6 +44,8 @@ export interface Command {
   most?: number
   /** Flags that it knows, with what they mean. */
   flags?: Record<string, string>
+  /** What this use of it would change, for the audit log; undefined when it only reads. */
+  changes?(words: Words): Deed | undefined
   run(context: CommandContext, words: Words): Promise<CommandAnswer>
 }
 
@@ -76,12 +84,21 @@ export async function runCommand(context: CommandContext, text: string): Promise
     const shown = JSON.stringify(`/${parsed.name.slice(0, 40)}`)
     return { ok: false, text: `There is no command ${shown}.${suggestion(parsed.name, names)} Next: type /help.` }
   }
+  const doer = { person: context.person, from: context.from ?? { surface: 'terminal' } }
   const allowed = mayDo(context.person, command.action)
-  if (!allowed.ok) return { ok: false, text: `Not permitted: ${allowed.why}. Next: ${allowed.next}.` }
+  if (!allowed.ok) {
+    const deed = { action: command.action, about: `/${command.name} ${parsed.words.join(' ')}` }
+    return audited(context.desk, doer, deed, async () => ({
+      ok: false,
+      text: `Not permitted: ${allowed.why}. Next: ${allowed.next}.`,
+    }))
+  }
   const words = splitFlags(parsed.words, command)
   if (typeof words === 'string') return { ok: false, text: words }
   try {
-    return await command.run(context, words)
+    const deed = command.changes?.(words)
+    if (deed === undefined) return await command.run(context, words)
+    return await audited(context.desk, doer, deed, () => command.run(context, words))
   } catch (error) {
     const fault = asFault(error)
     noteFault(context.desk.log, fault, { command: command.name, person: context.person.id })

@@ -9,7 +9,11 @@ export interface Message {
 export type Block =
   | { type: 'text'; text: string }
   | { type: 'fields'; items: { label: string; value: string }[] }
-  | { type: 'table'; caption?: string; columns: string[]; rows: string[][] }
+  /**
+   * A row is known by its first cell. `news` names the columns whose change is worth telling when the message is edited; what
+   * changes in the others (figures that are read again and again) is shown, but no news. All columns when left out.
+   */
+  | { type: 'table'; caption?: string; columns: string[]; rows: string[][]; news?: string[] }
   /** One bar: `done` of `total`, with a note such as the remaining time. */
   | { type: 'progress'; items: { label: string; done: number; total: number; note: string }[] }
   | { type: 'code'; text: string }
@@ -38,4 +42,29 @@ export interface Post {
 export interface Chat {
   readonly surface: string
   put(post: Post): Promise<void>
+}
+
+/** A post as it stands in the channel's record. */
+export interface StoredPost extends Post {
+  /** Ascending in the order of first posting, within its channel or thread. */
+  number: number
+  /** 1 at first, one more with every edit. */
+  revision: number
+  /** ISO. */
+  postedAt: string
+  editedAt?: string
+  /** How many posts stand under it. */
+  replies: number
+}
+
+/** The durable record of what was posted, from which every surface shows. */
+export interface ChannelLog {
+  /** The newest posts of a channel, or of one thread in it, older than number `before`; ascending. */
+  page(where: {
+    channel: string
+    thread?: string
+    before?: number
+    limit: number
+  }): Promise<{ posts: StoredPost[]; more: boolean }>
+  one(key: string): Promise<StoredPost | undefined>
 }

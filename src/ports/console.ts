@@ -173,7 +173,15 @@ export interface VerdictView {
   at: string
   verdict: string
   why: string
-  metrics: { key: string; name: string; verdict: string; why: string; value?: number; limit?: number; samples?: number }[]
+  metrics: {
+    key: string
+    name: string
+    verdict: string
+    why: string
+    value?: number
+    limit?: number
+    samples?: number
+  }[]
 }
 
 /** GET /releases/{id}/series: what the gate saw, one entry per observation window, oldest first. */

@@ -40,5 +40,7 @@ export interface Store {
   append(stream: string, entry: Json, at?: number): Promise<number | undefined>
   /** Entries with seq >= from, in order. */
   read(stream: string, from?: number, limit?: number): Promise<Entry[]>
+  /** The newest `limit` entries of a stream, ascending. */
+  last(stream: string, limit: number): Promise<Entry[]>
   close(): Promise<void>
 }

@@ -1,3 +1,4 @@
+import { localTime } from './issue.ts'
 import type { Release } from './release.ts'
 
 /** What the person who pressed or typed reads back; only they see it. */
@@ -30,7 +31,7 @@ export function stale(release: Release): string {
     case 'rejected':
       return `${id} was rejected already by ${state.by}.`
     case 'expired':
-      return `${id} expired at ${state.when} without a decision.`
+      return `${id} expired at ${localTime(new Date(state.when))} without a decision.`
     case 'superseded':
       return `${id} was superseded by ${state.by}.`
     case 'rolling out':
@@ -38,7 +39,7 @@ export function stale(release: Release): string {
     case 'held':
       return `${id} is held: ${state.why}`
     case 'done':
-      return `${id} is done since ${state.when}.`
+      return `${id} is done since ${localTime(new Date(state.when))}.`
     case 'rolling back':
       return `${id} is being rolled back already, by ${state.by}.`
     case 'rolled back':

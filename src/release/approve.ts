@@ -26,7 +26,8 @@ export async function approve(desk: Desk, bound: Bound, person: Person): Promise
   return answer
 }
 
-function decide(release: Release, bound: Bound, person: Person, now: Date): Answer {
+/** What an approval by this person would be answered now, roles apart. */
+export function decide(release: Release, bound: Bound, person: Person, now: Date): Answer {
   const { state } = release
   if (state.at !== 'awaiting approval') return no(stale(release))
   if (bound.planHash !== release.planHash || bound.turn !== release.turn) {

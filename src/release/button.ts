@@ -13,6 +13,8 @@ export const boundSchema = z.object({
   /** For actions on one batch's window. */
   batch: z.number().optional(),
   expires: z.string().optional(),
+  /** Retry and Skip: only these of the hosts that failed. */
+  hosts: z.array(z.string()).optional(),
 })
 export type Bound = z.infer<typeof boundSchema>
 

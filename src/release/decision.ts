@@ -1,10 +1,11 @@
 import type { Flow } from '../ports/flow.ts'
 import { toRecipe } from './config.ts'
 import { type Desk, needService } from './desk.ts'
+import { limitsText } from './issue.ts'
 import { holderOf, occupy } from './occupy.ts'
 import { mayApprove } from './override-freeze.ts'
 import { type Plan, planDifference, planHash, rulesSchema } from './plan.ts'
-import { checkNow, type Prepared, prepare } from './prepare.ts'
+import { checkNow, noPlanStep, type Prepared, prepare } from './prepare.ts'
 import { issueDocument, type Release } from './release.ts'
 import { mark, tell } from './scene.ts'
 import { showCard } from './show.ts'
@@ -105,7 +106,10 @@ async function refuse(scene: Here, prepared: Prepared, round: number): Promise<v
   await mark(scene, `refused, round ${round}`, (current, now) => ({
     ...current,
     current: prepared.current,
-    steps: prepared.steps,
+    // Also of a plan that was made and that another release has come before.
+    steps: prepared.steps.map((step) =>
+      step.step_name === 'ReleasePlan' ? noPlanStep(current.service, prepared.conflicts, now) : step,
+    ),
     risks: prepared.risks,
     notes: prepared.notes,
     endedAt: now.toISOString(),
@@ -119,6 +123,9 @@ async function refuse(scene: Here, prepared: Prepared, round: number): Promise<v
         .join('; '),
     },
   }))
+  await scene.flow.step(`store the issue, round ${round}`, async () =>
+    storeIssue(scene.desk, await scene.desk.releases.need(scene.id), round),
+  )
   await scene.flow.phase('refused')
 }
 
@@ -149,7 +156,7 @@ async function tellDetails(scene: Here, prepared: Prepared, round: number): Prom
       ...prepared.notes.map((note) => ({ type: 'text' as const, text: note })),
       ...prepared.metrics.map((metric) => ({
         type: 'text' as const,
-        text: `${metric.name}: ${metric.thresholds.text.length === 0 ? '' : `${metric.thresholds.text.join(' / ')}; `}${metric.source}`,
+        text: `${metric.name}: ${[limitsText(metric), metric.source].filter((part) => part !== '').join('; ')}`,
       })),
       ...prepared.risks.map((risk) => ({
         type: 'text' as const,

@@ -15,6 +15,8 @@ export async function deployBatch(scene: Scene, batch: Batch): Promise<Course> {
   }))
   await phase(scene, `batch ${batch.id} of ${scene.plan.batches.length}: deploying`)
   let queue = batch.hosts.map((host) => ({ id: host.id, attempt: 1 }))
+  // Hosts at the head of the queue that are tried again: how they come out is seen before any other is touched.
+  let again = 0
   for (let wave = 1; queue.length > 0; wave++) {
     const heard = await heed(scene, `batch ${batch.id}, before wave ${wave}`, batch.id)
     if (heard.go !== 'on') return heard
@@ -34,16 +36,21 @@ export async function deployBatch(scene: Scene, batch: Batch): Promise<Course> {
       // From here on it is a person's word, one host after another.
       scene.warned = true
     }
-    const next = queue.slice(0, Math.max(1, room))
+    const next = queue.slice(0, Math.min(Math.max(1, room), again > 0 ? again : queue.length))
     queue = queue.slice(next.length)
+    again = Math.max(0, again - next.length)
     const outcomes = await allOf(next.map((host) => deployHost(scene, batch.id, host.id, host.attempt)))
     for (const outcome of outcomes) {
       if (outcome.at === 'healthy') scene.failing.delete(outcome.host)
       else scene.failing.set(outcome.host, outcome)
+      scene.shown.delete(outcome.host)
     }
+    if (again > 0) continue
     const settled = await settleFailures(scene, batch.id)
-    if (settled.go === 'retry') queue = [...settled.hosts, ...queue]
-    else if (settled.go !== 'on') return settled
+    if (settled.go === 'retry') {
+      queue = [...settled.hosts, ...queue]
+      again = settled.hosts.length
+    } else if (settled.go !== 'on') return settled
   }
   await tell(scene, `batch ${batch.id} deployed`, {
     title: `Batch ${batch.id}: ${scene.plan.candidate} is on ${someHosts(batch.hosts.map((host) => host.id).filter((host) => scene.deployedAt.has(host))) || 'no host'}`,
@@ -61,39 +68,45 @@ async function allOf<T>(works: Promise<T>[]): Promise<T[]> {
 
 type Settled = Course | { go: 'retry'; hosts: { id: string; attempt: number }[] }
 
-/** Compares the failures so far with the budget; beyond it an automatic policy rolls back, unless only contact was lost. */
+/**
+ * Compares the failures so far with the budget; beyond it an automatic policy rolls back, unless only contact was lost. What a
+ * hold has shown stays held until each of its hosts was decided on, also when the rest alone would be within the budget.
+ */
 async function settleFailures(scene: Scene, batch: number): Promise<Settled> {
-  const failing = [...scene.failing.values()]
-  const failed = failing.filter((outcome) => outcome.at === 'failed')
-  const unreachable = failing.filter((outcome) => outcome.at === 'unreachable')
   const { rules } = scene.plan
-  const over = failed.length > rules.failureBudget.failed
-  if (!over && unreachable.length <= rules.failureBudget.unreachable) return { go: 'on' }
-  const why = reasons(failing)
-  if (over && rules.gate === 'automatic') return { go: 'rollback', by: 'the gate', why }
-  const order = await hold(scene, {
-    why,
-    offers: ['retry', 'skip', 'rollback', 'abort'],
-    batch,
-    after: deploying(batch),
-  })
-  const stop = stopBy(order)
-  if (stop !== undefined) return stop
-  if (order.kind === 'retry') {
-    return {
-      go: 'retry',
-      hosts: failing.map((outcome) => ({
-        id: outcome.host,
-        attempt: outcome.at === 'failed' ? outcome.attempt + 1 : outcome.attempt,
-      })),
+  for (;;) {
+    const failing = [...scene.failing.values()]
+    const failed = failing.filter((outcome) => outcome.at === 'failed')
+    const over = failed.length > rules.failureBudget.failed
+    const within = !over && failing.length - failed.length <= rules.failureBudget.unreachable
+    if (within && scene.shown.size === 0) return { go: 'on' }
+    const why = reasons(failing)
+    if (over && rules.gate === 'automatic') return { go: 'rollback', by: 'the gate', why }
+    const order = await hold(scene, {
+      why,
+      offers: ['retry', 'skip', 'rollback', 'abort'],
+      batch,
+      hosts: failing.map(({ host }) => host),
+      after: deploying(batch),
+    })
+    const stop = stopBy(order)
+    if (stop !== undefined) return stop
+    const chosen = failing.filter(({ host }) => order.hosts === undefined || order.hosts.includes(host))
+    for (const { host } of chosen) {
+      scene.failing.delete(host)
+      scene.shown.delete(host)
     }
+    if (order.kind === 'retry') return { go: 'retry', hosts: chosen.map(nextTry) }
+    await mark(scene, numbered(scene, `batch ${batch}: skipped hosts`), (release) =>
+      chosen.reduce((current, { host }) => withHost(current, host, { at: 'skipped' }), release),
+    )
+    for (const { host } of chosen) scene.skipped.add(host)
   }
-  await mark(scene, numbered(scene, `batch ${batch}: skipped hosts`), (release) =>
-    failing.reduce((current, { host }) => withHost(current, host, { at: 'skipped' }), release),
-  )
-  for (const { host } of failing) scene.skipped.add(host)
-  scene.failing.clear()
-  return { go: 'on' }
+}
+
+/** A job that has failed takes a new key; one whose host was not reached keeps its own, the host may have it. */
+export function nextTry({ host, at, attempt }: Outcome): { id: string; attempt: number } {
+  return { id: host, attempt: at === 'failed' ? attempt + 1 : attempt }
 }
 
 async function deployHost(scene: Scene, batch: number, host: string, attempt: number): Promise<Outcome> {

@@ -1,3 +1,4 @@
+import type { Audit } from '../access/audit.ts'
 import type { Person } from '../access/config.ts'
 import type { KnowledgeEntry } from '../knowledge/knowledge.ts'
 import { suggestion } from '../lib/did-you-mean.ts'
@@ -33,6 +34,8 @@ export interface Desk {
   hosts: HostEntry[]
   people: Person[]
   knowledge: KnowledgeEntry[]
+  /** Who did what, and who was refused. */
+  audit: Audit
   /** The channel that release cards go to when the request names none. */
   channel: string
   /** Masks secrets in text that comes from hosts. */

@@ -5,11 +5,11 @@ import {
   type GatePolicy,
   gatePolicySchema,
   type MetricObservation,
-  type MetricVerdict,
   type Observation,
   observationSchema,
   type Verdict,
 } from './gate/schema.ts'
+import { type Judged, metricNames, summarise } from './gate/why.ts'
 
 export * from './gate/schema.ts'
 
@@ -22,7 +22,8 @@ const NOTHING_WATCHED =
  * fresh data `inconclusive`: both mean hold and ask, never promote and never roll back. Only then it passes.
  */
 export function judge(observation: Observation, policy: GatePolicy): Verdict {
-  const metrics = observation.metrics.map((metric) => judgeMetric(metric, observation, policy))
+  const judged = observation.metrics.map((metric) => judgeMetric(metric, observation, policy))
+  const metrics = judged.map(({ gaps: _, shared: __, ...verdict }) => verdict)
   const hosts = (group: string) => [
     ...new Set(
       observation.metrics.flatMap((metric) =>
@@ -34,8 +35,8 @@ export function judge(observation: Observation, policy: GatePolicy): Verdict {
   const kept = { metrics, time: observation.at, hosts: { upgraded, waiting: hosts('waiting') } }
   const missing = policy.required.filter((key) => !metrics.some((metric) => metric.key === key))
   for (const at of ['fail', 'error', 'inconclusive'] as const) {
-    const found = metrics.filter((metric) => metric.at === at)
-    if (found.length > 0) return { ...kept, at, why: found.map(({ why }) => why).join('; ') }
+    const found = judged.filter((metric) => metric.at === at)
+    if (found.length > 0) return { ...kept, at, why: summarise(found, judged.length) }
   }
   if (metrics.length === 0) return { ...kept, at: 'inconclusive', why: NOTHING_WATCHED }
   if (missing.length > 0) {
@@ -48,13 +49,14 @@ export function judge(observation: Observation, policy: GatePolicy): Verdict {
   return { ...kept, at: 'pass', why: `${all} on ${count}` }
 }
 
-function judgeMetric(metric: MetricObservation, observation: Observation, policy: GatePolicy): MetricVerdict {
+function judgeMetric(metric: MetricObservation, observation: Observation, policy: GatePolicy): Judged {
   const counted = metric.key === 'error_rate' && metric.kind === 'ratio' && observation.counts !== undefined
   const countsFault = counted || metric.key === 'latency' ? observation.counts?.fault : undefined
   const fault = metric.fault ?? countsFault
   if (fault !== undefined) {
-    const why = `${metric.name}: the query was not answered (${fault.say})`
-    return { key: metric.key, at: 'error', samples: { upgraded: 0, waiting: 0 }, query: metric.query, why }
+    const shared = `the query was not answered (${fault.say})`
+    const why = `${metricNames[metric.key]}: ${shared}`
+    return { key: metric.key, at: 'error', samples: { upgraded: 0, waiting: 0 }, query: metric.query, why, shared }
   }
   return counted ? judgeErrors(metric, observation, policy) : judgePoints(metric, observation, policy)
 }

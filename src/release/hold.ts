@@ -1,6 +1,7 @@
+import { hear, meantForHold } from './hear.ts'
 import type { Offer, State } from './release.ts'
 import { type Course, mark, numbered, phase, type Scene, tell } from './scene.ts'
-import { type Order, orderFrom } from './steer.ts'
+import { nameOf, type Order } from './steer.ts'
 
 interface Held {
   why: string
@@ -8,33 +9,46 @@ interface Held {
   batch: number
   /** The verdict that led here, if it was one. */
   gate?: 'fail' | 'inconclusive' | 'error'
+  /** What to do that no button does. */
+  next?: string
+  /** The hosts that failed, when it is about hosts: each may be decided on by itself. */
+  hosts?: string[]
   /** What the release does again when the hold is over. */
   after: (now: Date) => State
 }
 
 /** Stops the story until a person says how to go on; answers with the first order that the hold offers. */
-export async function hold(scene: Scene, { why, offers, batch, gate, after }: Held): Promise<Order> {
+export async function hold(scene: Scene, { why, next, offers, batch, gate, hosts = [], after }: Held): Promise<Order> {
   const name = numbered(scene, 'held')
   await mark(scene, name, (release, now) => ({
     ...release,
-    state: { at: 'held', why, offers, batch, since: now.toISOString(), ...(gate === undefined ? {} : { gate }) },
+    state: { at: 'held', why, next, offers, batch, since: now.toISOString(), gate },
     // From the journal: run again after a crash, it is the turn that somebody may have pressed for meanwhile.
     turn: scene.turn + 1,
   }))
+  for (const host of hosts) if (!scene.shown.has(host)) scene.shown.set(host, scene.turn)
   await phase(scene, `${name}: ${why}`)
   await tell(scene, name, {
     title: `Held: ${why}`,
     tone: 'warn',
-    blocks: [{ type: 'text', text: `You may: ${offers.join(', ')}.` }],
+    blocks: [
+      { type: 'text', text: `You may: ${offers.join(', ')}.${hosts.length > 1 ? oneByOne(scene, offers, hosts) : ''}` },
+      ...(next === undefined ? [] : [{ type: 'text' as const, text: `Next: ${next}` }]),
+    ],
   })
   for (let look = 1; ; look++) {
-    const event = await scene.flow.wait(`${name}, order ${look}`)
-    const order = event === undefined ? undefined : orderFrom(event, scene)
+    const event = scene.stash.shift() ?? (await scene.flow.wait(`${name}, order ${look}`))
+    const order = event === undefined ? undefined : await hear(scene, event, { accepts: offers })
     if (order === undefined || !offers.includes(order.kind as Offer)) continue
     await mark(scene, `${name}, over`, (release, now) => ({ ...release, state: after(now), turn: scene.turn + 1 }))
-    await tell(scene, `${name}, over`, { title: `${order.by} said: ${order.kind}`, tone: 'info', blocks: [] })
+    await tell(scene, `${name}, over`, { title: `${order.by} said: ${nameOf(order)}`, tone: 'info', blocks: [] })
     return order
   }
+}
+
+function oneByOne(scene: Scene, offers: Offer[], hosts: string[]): string {
+  const verbs = offers.filter((offer) => offer === 'retry' || offer === 'skip')
+  return verbs.length === 0 ? '' : ` One host at a time: /release <${verbs.join('|')}> ${scene.id} ${hosts[0]}.`
 }
 
 /** The state of a batch that is being deployed, for the end of a hold within it. */
@@ -55,11 +69,14 @@ export async function heed(scene: Scene, name: string, batch: number): Promise<C
     const until = await scene.flow.now(`${name}, look ${look}`)
     const event = await scene.flow.wait(`${name}, order ${look}`, { until })
     if (event === undefined) return { go: 'on' }
-    const order = orderFrom(event, scene, batch)
+    if (meantForHold(scene, event)) {
+      scene.stash.push(event)
+      continue
+    }
+    const order = await hear(scene, event, { accepts: ['pause'], batch })
     if (order === undefined) continue
     const stop = stopBy(order)
     if (stop !== undefined) return stop
-    if (order.kind !== 'pause') continue
     const offers: Offer[] = ['resume', 'abort', 'rollback']
     const course = stopBy(await hold(scene, { why: `paused by ${order.by}`, offers, batch, after: deploying(batch) }))
     if (course !== undefined) return course

@@ -99,7 +99,7 @@ async function saveState(desk: Desk, id: string, state: JobState): Promise<void>
 }
 
 async function endOfOutput(store: Store, stream: string): Promise<number> {
-  const last = (await store.read(stream)).at(-1)
+  const [last] = await store.last(stream, 1)
   return last === undefined ? 0 : last.seq + (last.entry as { bytes: number }).bytes
 }
 
@@ -148,23 +148,45 @@ const ORPHAN_POLL_MS = 1000
 const jobRowSchema = z.object({
   release: z.string(),
   host: z.string(),
-  kind: z.string(),
+  step: z.string(),
+  attempt: z.number(),
   version: z.string(),
   startedAt: z.string(),
-  state: z.object({ at: z.string(), rc: z.number().optional(), reason: z.string().optional() }),
+  state: z.object({
+    at: z.string(),
+    rc: z.number().optional(),
+    reason: z.string().optional(),
+    detail: z.string().optional(),
+  }),
 })
 
-/** The jobs that ran on a host, oldest first, with their state in words. */
+/** The jobs that ran on a host, oldest first: `R-3 deploy, attempt 1`, and how it came out in words. */
 export async function jobsOf(store: Store, host: string) {
   const rows = await store.find('jobs', { where: { host } })
   return rows
     .map((row) => ({ id: row.id, ...jobRowSchema.parse(row.document) }))
-    .map((job) => ({
-      ...job,
-      state:
-        job.state.at === 'done'
-          ? `done ${job.state.rc}${job.state.reason ? `: ${job.state.reason}` : ''}`
-          : job.state.at,
+    .map(({ id, release, step, attempt, version, startedAt, state }) => ({
+      id,
+      // The key's release is the number and a random token, which tells people nothing.
+      job: `${release.split('.')[0]} ${step === 'deploy' ? 'deploy' : 'rollback'}, attempt ${attempt}`,
+      version,
+      startedAt,
+      state: inWords(state),
     }))
     .sort((a, b) => (a.startedAt < b.startedAt ? -1 : 1))
+}
+
+function inWords({ at, rc, reason, detail }: z.infer<typeof jobRowSchema>['state']): string {
+  switch (at) {
+    case 'new':
+      return 'under way'
+    case 'done':
+      return rc === 0 ? 'succeeded' : `failed: ${reason ?? `exit code ${rc}`}`
+    case 'lost':
+      return 'its runner disappeared'
+    case 'refused':
+      return `refused by the host: ${detail ?? 'it did not say why'}`
+    default:
+      return at
+  }
 }

@@ -64,7 +64,10 @@ export async function analyseMetrics(metrics: Metrics, input: AnalyseInput): Pro
   )
   const withoutHistory = chosen.filter(({ derived }) => !derived).map(({ metric }) => metric.name)
   if (withoutHistory.length > 0) notes.push(`default limits, too little history: ${withoutHistory.join(', ')}`)
-  const count = `${chosen.length} group metric${chosen.length === 1 ? '' : 's'} identified with thresholds`
+  const limited = chosen.filter(({ metric }) => metric.thresholds.text.length > 0).length
+  const free = chosen.filter(({ metric }) => metric.thresholds.text.length === 0).map(({ metric }) => metric.name)
+  const without = free.length === 0 ? '' : `, ${free.join(' and ').toLowerCase()} watched without one`
+  const count = `${limited} group metric${limited === 1 ? '' : 's'} identified with thresholds${without}`
   return {
     metrics: chosen.map(({ metric }) => metric),
     status: notes.length === 0 ? 'success' : 'warning',

@@ -1,12 +1,12 @@
 import { formatDuration } from '../lib/duration.ts'
 import type { Verdict } from './gate.ts'
+import { hear } from './hear.ts'
 import { deploying, hold, stopBy } from './hold.ts'
 import { verdictBlocks } from './issue.ts'
 import { lookAtMetrics } from './look.ts'
 import type { Plan } from './plan.ts'
 import type { Offer } from './release.ts'
 import { type Course, mark, numbered, phase, type Scene, tell } from './scene.ts'
-import { orderFrom } from './steer.ts'
 
 type Batch = Plan['batches'][number]
 
@@ -57,11 +57,11 @@ export async function observeBatch(scene: Scene, batch: Batch): Promise<Course> 
     if (verdict.at === 'fail' && scene.plan.rules.gate === 'automatic') {
       return { go: 'rollback', by: 'the gate', why: verdict.why }
     }
-    const offers: Offer[] =
-      verdict.at === 'fail' ? ['rollback', 'resume', 'promote', 'abort'] : ['resume', 'promote', 'rollback', 'abort']
+    const blind = scene.plan.thresholds.length === 0
     const order = await hold(scene, {
       why: `gate ${verdict.at}: ${verdict.why}`,
-      offers,
+      offers: blind ? ['promote', 'rollback', 'abort'] : offersAfter(verdict.at),
+      next: blind ? withMetrics(scene) : undefined,
       batch: batch.id,
       gate: verdict.at,
       after: deploying(batch.id),
@@ -70,6 +70,15 @@ export async function observeBatch(scene: Scene, batch: Batch): Promise<Course> 
     if (stop !== undefined) return stop
     if (order.kind === 'promote') return { go: 'on' }
   }
+}
+
+function offersAfter(verdict: Verdict['at']): Offer[] {
+  return verdict === 'fail' ? ['rollback', 'resume', 'promote', 'abort'] : ['resume', 'promote', 'rollback', 'abort']
+}
+
+/** Approval is bound to the thresholds: a plan without any gets none later, so a new window would see no more than this one. */
+function withMetrics({ id, request }: Scene): string {
+  return `Resume would see no more. To have it watched: /release rollback ${id}, and once Prometheus has its metrics, ${request}`
 }
 
 /**
@@ -119,7 +128,7 @@ async function waitUntil(scene: Scene, name: string, until: Date, batch: number)
   for (let n = 1; ; n++) {
     const event = await scene.flow.wait(`${name}, order ${n}`, { until })
     if (event === undefined) return undefined
-    const order = orderFrom(event, scene, batch)
+    const order = await hear(scene, event, { accepts: ['promote', 'pause'], batch })
     if (order === undefined) continue
     const course = stopBy(order)
     if (course !== undefined) return { at: 'stopped', course }

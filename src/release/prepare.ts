@@ -8,6 +8,7 @@ import type { HostFacts } from '../ports/target.ts'
 import { neighbours } from '../topology/topology.ts'
 import { type Service, toArtifactSource, toRecipe } from './config.ts'
 import { type Desk, type HostEntry, hostsOf, needService } from './desk.ts'
+import { newestOf } from './find.ts'
 import { frozen } from './freeze.ts'
 import type { ChosenMetric } from './gate.ts'
 import { analyseMetrics } from './metrics.ts'
@@ -56,7 +57,6 @@ export async function prepare(
   const analysis = await flow.step(`analyse metrics${tag}`, () =>
     metricStep(desk, needService(desk, release.service), check.targets),
   )
-  const steps = [versionStep, analysis.step, risk.step]
   const base = {
     current: check.current,
     conflicts: check.conflicts,
@@ -65,7 +65,10 @@ export async function prepare(
     approvalsNeeded,
   }
   if (check.conflicts.length > 0 || artifact === undefined) {
-    return { ...base, steps, notes: check.warnings, planHash: '' }
+    const step = await flow.step(`plan nothing${tag}`, async () =>
+      noPlanStep(release.service, check.conflicts, desk.clock()),
+    )
+    return { ...base, steps: [versionStep, analysis.step, step, risk.step], notes: check.warnings, planHash: '' }
   }
   const planned = await flow.step(`plan the release${tag}`, async () => {
     const plan = planFor(
@@ -146,7 +149,7 @@ async function withSuggestion(
   probes: Probe[],
 ): Promise<FaultDocument> {
   if (fault.code !== 'artifact.missing') return fault
-  const released = (await desk.releases.list({ service: release.service })).map((each) => each.candidate)
+  const released = (await newestOf(desk, 50, release.service)).map((each) => each.candidate)
   const known = new Set([...released, ...probes.flatMap((probe) => probe.facts?.versions ?? [])])
   known.delete(release.candidate)
   return { ...fault, say: `${fault.say}${suggestion(release.candidate, known)}` }
@@ -220,6 +223,17 @@ async function metricStep(
     }
   } catch (error) {
     return empty(`Metrics could not be read: ${toDocument(error).say} Every gate will hold and ask`)
+  }
+}
+
+/** The step of a release that is refused: it has no batches, and says why. */
+export function noPlanStep(service: string, conflicts: Conflict[], at: Date): StepResult {
+  return {
+    step_name: 'ReleasePlan',
+    status: 'failed',
+    summary: `No plan: ${conflicts.map((conflict) => conflict.say).join(' ')}`,
+    details: { gray_strategy: { batches: [] }, service },
+    timestamp: at.toISOString(),
   }
 }
 

@@ -39,6 +39,8 @@ export const stateSchema = z.discriminatedUnion('at', [
     /** The verdict that led here, if it was one. */
     gate: z.enum(['fail', 'inconclusive', 'error']).optional(),
     why: z.string(),
+    /** What to do that no button does. */
+    next: z.string().optional(),
     offers: z.array(z.enum(OFFERS)),
     batch: z.number(),
     since: z.string(),
@@ -112,6 +114,11 @@ export function onHosts(release: Release): boolean {
   return release.state.at === 'done' || (release.state.at === 'aborted' && touched)
 }
 
+/** Hosts that failed or could not be reached, and that nobody has skipped. */
+export function failingHosts(release: Release): string[] {
+  return Object.keys(release.hosts).filter((id) => ['failed', 'unreachable'].includes(release.hosts[id]?.at ?? ''))
+}
+
 /** The specification's release issue: exactly `candidate, created_at, service, steps[], title`. */
 export function issueDocument(release: Release): Json {
   return {
@@ -124,6 +131,11 @@ export function issueDocument(release: Release): Json {
 }
 
 const COLLECTION = 'releases'
+/** Entry n of this stream is the request that became R-<n + 1>. */
+const NUMBERS = 'release-numbers'
+const numberedSchema = z.object({ service: z.string(), candidate: z.string(), by: z.string() })
+/** Numbers looked through at a time. */
+const PAGE = 100
 
 interface Wish {
   change: (release: Release) => Release | undefined
@@ -192,6 +204,27 @@ export function releases(store: Store) {
         void serve(id, fresh)
       })
     },
+    /** The next number, as an id; a crash right after it leaves a gap. */
+    async newId(wish: z.infer<typeof numberedSchema>): Promise<string> {
+      return `R-${((await store.append(NUMBERS, wish)) ?? 0) + 1}`
+    },
+    /** How many have been asked for, ever. */
+    async count(): Promise<number> {
+      const [last] = await store.last(NUMBERS, 1)
+      return last === undefined ? 0 : last.seq + 1
+    },
+    /** From the newest back, each read only when it is asked for: the first ones cost the same however many there are. */
+    async *newest(where: { service?: string } = {}): AsyncGenerator<Release> {
+      for (let end = await this.count(); end > 0; end -= PAGE) {
+        const from = Math.max(0, end - PAGE)
+        for (const { seq, entry } of (await store.read(NUMBERS, from, end - from)).reverse()) {
+          if (where.service !== undefined && numberedSchema.parse(entry).service !== where.service) continue
+          const release = await this.get(`R-${seq + 1}`)
+          if (release !== undefined) yield release
+        }
+      }
+    },
+    /** Every one, newest first; parses them all. */
     async list(where: { service?: string } = {}): Promise<Release[]> {
       const rows = await store.find(COLLECTION, {
         where: where.service === undefined ? {} : { service: where.service },

@@ -34,8 +34,7 @@ export async function request(
   const candidate = parseVersion(wish.version)
   const hosts = wish.hosts ?? []
   const only = hosts.length === 0 ? [] : hostsOf(desk, service, hosts).map((host) => host.id)
-  const number = await desk.store.append('release-numbers', { service: service.name, candidate, by: person.id })
-  const id = `R-${(number ?? 0) + 1}`
+  const id = await desk.releases.newId({ service: service.name, candidate, by: person.id })
   const input: Request = {
     service: service.name,
     candidate,

@@ -6,9 +6,11 @@ import type { Json } from '../ports/store.ts'
 import { type Answer, no, stale, yes } from './answer.ts'
 import { actionsNow, type Bound } from './button.ts'
 import type { Desk } from './desk.ts'
+import { lastDone } from './find.ts'
 import { giveUp } from './give-up.ts'
+import { answerTheLate } from './hear.ts'
 import { occupy } from './occupy.ts'
-import { isOver, onHosts, type Release } from './release.ts'
+import { isOver, type Release } from './release.ts'
 import { mark, setScene, sturdy, tell } from './scene.ts'
 import { showCard } from './show.ts'
 import { steer } from './steer.ts'
@@ -25,7 +27,7 @@ export async function rollback(desk: Desk, bound: Bound, person: Person): Promis
   if (!isOver(release.state)) return steer(desk, bound, person, 'rollback')
   const allowed = mayDo(person, 'release.rollback')
   if (!allowed.ok) return no(allowed.why, allowed.next)
-  const newer = (await desk.releases.list({ service: release.service })).find(onHosts)
+  const newer = await lastDone(desk, release.service)
   if (newer !== undefined && newer.id !== release.id) {
     return no(`${newer.id} has put ${newer.candidate} on hosts since.`, `roll that back first: /rollback ${newer.id}`)
   }
@@ -93,6 +95,7 @@ export async function rollbackStory(unsteady: Flow, desk: Desk, input: Json): Pr
     }
     await takeBack(scene, by, `${by} pressed Roll back`)
     await flow.step('leave the hosts', () => desk.target.leave([...scene.touched]))
+    await answerTheLate(scene, 'rollback')
   } catch (error) {
     await giveUp(desk, id, error)
     throw error

@@ -4,6 +4,7 @@ import { awaitDecision } from './decision.ts'
 import { deployBatch } from './deploy.ts'
 import type { Desk } from './desk.ts'
 import { giveUp } from './give-up.ts'
+import { answerTheLate } from './hear.ts'
 import { stopBy } from './hold.ts'
 import { observeBatch } from './observe.ts'
 import { openRelease, requestSchema } from './request.ts'
@@ -39,6 +40,7 @@ async function goOn(flow: Flow, desk: Desk): Promise<void> {
   if (course.go === 'rollback') await takeBack(scene, course.by, course.why)
   else if (course.go === 'abort') await stopHere(scene, course.by, course.why)
   await flow.step('leave the hosts', () => desk.target.leave([...scene.touched]))
+  await answerTheLate(scene, course.go)
 }
 
 async function rollOut(scene: Scene): Promise<Course> {

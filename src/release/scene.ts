@@ -1,5 +1,5 @@
 import type { Message } from '../ports/chat.ts'
-import type { Flow } from '../ports/flow.ts'
+import type { Flow, FlowEvent } from '../ports/flow.ts'
 import type { Desk } from './desk.ts'
 import type { Plan } from './plan.ts'
 import type { Release } from './release.ts'
@@ -39,6 +39,12 @@ export interface Scene {
   skipped: Set<string>
   /** Hosts that failed or could not be reached, and that nobody has skipped. */
   failing: Map<string, Outcome>
+  /** The turn in which a hold first showed a host that fails; a decision on that host counts from there on. */
+  shown: Map<string, number>
+  /** Decisions on single hosts that arrived outside the hold that they are meant for. */
+  stash: FlowEvent[]
+  /** What to type for this release to be prepared anew. */
+  request: string
   /** Hosts that have been contacted by a job of this release. */
   touched: Set<string>
   deployedAt: Map<string, Date>
@@ -66,11 +72,16 @@ export function numbered(scene: Pick<Scene, 'counters'>, name: string): string {
   return `${name} ${next}`
 }
 
+/** A name that is numbered only when it comes again: `roll back bj-1`, `roll back bj-1 (2)`, … */
+export function onceMore(scene: Pick<Scene, 'counters'>, name: string): string {
+  const times = (scene.counters.get(`again ${name}`) ?? 0) + 1
+  scene.counters.set(`again ${name}`, times)
+  return times === 1 ? name : `${name} (${times})`
+}
+
 /** Says where the flow stands; a phase that comes again (a second window, a second hold) is numbered. */
 export function phase(scene: Pick<Scene, 'flow' | 'counters'>, text: string): Promise<void> {
-  const times = (scene.counters.get(`phase ${text}`) ?? 0) + 1
-  scene.counters.set(`phase ${text}`, times)
-  return scene.flow.phase(times === 1 ? text : `${text} (${times})`)
+  return scene.flow.phase(onceMore(scene, text))
 }
 
 /**
@@ -126,10 +137,17 @@ export function setScene(flow: Flow, desk: Desk, approved: { release: Release; p
     by: `${doc.requester} approved-by ${doc.approvals.map((each) => each.by).join(',')}`,
     turn: doc.turn,
     failing: new Map(),
+    shown: new Map(),
+    stash: [],
+    request: requestOf(doc),
     touched: new Set(),
     deployedAt: new Map(),
     counters: new Map(),
   }
+}
+
+function requestOf({ service, candidate, only, overrideFreeze }: Release): string {
+  return ['/release', service, candidate, ...only, ...(overrideFreeze ? ['--override-freeze'] : [])].join(' ')
 }
 
 /** Half an hour of patience with a store that is away: the release then goes on where it stood. */

@@ -1,11 +1,12 @@
 import { z } from 'zod'
 import type { Person } from '../access/config.ts'
 import { mayDo } from '../access/policy.ts'
-import type { FlowEvent } from '../ports/flow.ts'
+import { suggestion } from '../lib/did-you-mean.ts'
+import type { Json } from '../ports/store.ts'
 import { type Answer, no, stale, yes } from './answer.ts'
 import { actionsNow, type Bound } from './button.ts'
 import type { Desk } from './desk.ts'
-import type { Release } from './release.ts'
+import { failingHosts, isOver, type Release } from './release.ts'
 
 /** What a press says to a running release. `turn` and `batch` are what the presser saw. */
 export const orderSchema = z.object({
@@ -13,8 +14,13 @@ export const orderSchema = z.object({
   by: z.string(),
   turn: z.number(),
   batch: z.number().optional(),
+  /** retry and skip: these of the hosts that failed; all of them when left out. */
+  hosts: z.array(z.string()).optional(),
 })
 export type Order = z.infer<typeof orderSchema>
+
+/** An order that was sent, and what became of it once the story has heard it. */
+const pressSchema = orderSchema.extend({ came: z.enum(['in time', 'too late', 'without the role']).optional() })
 
 /** Sends one order to a running release; each action counts once per turn, whoever presses, races or replays. */
 export async function steer(desk: Desk, bound: Bound, person: Person, kind: Order['kind']): Promise<Answer> {
@@ -24,14 +30,56 @@ export async function steer(desk: Desk, bound: Bound, person: Person, kind: Orde
   const release = await desk.releases.need(bound.release)
   const refusal = refuse(release, bound, person, kind)
   if (refusal !== undefined) return refusal
-  const order: Order = { kind, by: person.id, turn: release.turn, batch: bound.batch }
-  // The row is taken before the order is sent, and its id is the order's key: the first press wins, and no replay acts again.
-  const claim = [release.id, release.turn, kind, ...(kind === 'promote' ? [bound.batch ?? 0] : [])].join('/')
-  const first = await desk.store.insert('presses', claim, { ...order, at: desk.clock().toISOString() })
-  const winner = first ? order : orderSchema.parse((await desk.store.get('presses', claim))?.document)
+  const hosts = bound.hosts === undefined ? undefined : [...new Set(bound.hosts)].sort()
+  const order: Order = { kind, by: person.id, turn: release.turn, batch: bound.batch, hosts }
+  const { key, winner } = await claim(desk, release.id, order)
   // Also on a lost race: the winner's process may have died between the claim and the word.
-  await desk.flows.send(release.flow, claim, { ...winner })
-  return first ? yes(TOLD[kind]) : no(`${winner.by} has pressed ${kind} already; it is being done.`)
+  await desk.flows.send(release.flow, key, { ...(winner ?? order) })
+  if (winner !== undefined) return no(`${winner.by} has pressed ${nameOf(winner)} already; it is being done.`)
+  return (await missed(desk, release.id, key)) ?? yes(toldAbout(release, order))
+}
+
+/**
+ * The row is taken before the order is sent, and its id is the order's key: the first press wins, and no replay acts again.
+ * A press that came to nothing because its presser had lost the role stands in nobody's way.
+ */
+async function claim(desk: Desk, release: string, order: Order): Promise<{ key: string; winner?: Order }> {
+  const window = order.kind === 'promote' ? [order.batch ?? 0] : []
+  const base = [release, order.turn, order.kind, ...window, ...(order.hosts ? [order.hosts.join(',')] : [])].join('/')
+  for (let n = 1; ; n++) {
+    const key = n === 1 ? base : `${base}/again ${n}`
+    if (await desk.store.insert('presses', key, { ...order, at: desk.clock().toISOString() })) return { key }
+    const { came, ...winner } = pressSchema.parse((await desk.store.get('presses', key))?.document)
+    if (came !== 'without the role') return { key, winner }
+  }
+}
+
+/** The story may have ended between the look and the word: then nobody hears it any more. */
+async function missed(desk: Desk, id: string, key: string): Promise<Answer | undefined> {
+  const release = await desk.releases.need(id)
+  if (!isOver(release.state)) return undefined
+  const { came } = pressSchema.parse((await desk.store.get('presses', key))?.document)
+  return came === 'in time' ? undefined : no(`That came too late. ${stale(release)}`)
+}
+
+/** Writes down what became of a press, for the one who pressed and for the next one who presses the same. */
+export async function noteCame(desk: Desk, key: string, came: z.infer<typeof pressSchema>['came']): Promise<void> {
+  const row = await desk.store.get('presses', key)
+  if (row === undefined) return
+  await desk.store.put('presses', key, { ...(row.document as object), came } as Json, row.version)
+}
+
+/** `retry`, or `skip bj-2`: an order in the words of a command. */
+export function nameOf(order: Pick<Order, 'kind' | 'hosts'>): string {
+  return [order.kind, ...(order.hosts ?? [])].join(' ')
+}
+
+function toldAbout(release: Release, { kind, hosts }: Order): string {
+  if (hosts === undefined) return TOLD[kind]
+  const rest = failingHosts(release).filter((host) => !hosts.includes(host))
+  const waits =
+    rest.length === 0 ? '' : ` ${rest.join(', ')} still ${rest.length === 1 ? 'waits' : 'wait'} for a decision.`
+  return `${kind === 'retry' ? 'Retrying' : 'Going on without'} ${hosts.join(', ')}.${waits}`
 }
 
 /**
@@ -76,6 +124,8 @@ function refuse(release: Release, bound: Bound, person: Person, kind: Order['kin
   if (bound.batch !== undefined && state.at === 'rolling out' && bound.batch !== state.batch) {
     return no(`Batch ${bound.batch} is over. ${stale(release)}`)
   }
+  const wrong = bound.hosts?.find((host) => !failingHosts(release).includes(host))
+  if (wrong !== undefined) return notFailing(release, wrong)
   // Whoever wants the release must not be the one who overrules what speaks against it.
   if (kind === 'promote' && state.at === 'held' && state.gate === 'fail' && person.id === release.requester) {
     return no(
@@ -86,19 +136,12 @@ function refuse(release: Release, bound: Bound, person: Person, kind: Order['kin
   return undefined
 }
 
-/**
- * The order in a mailbox event if it counts for the release as the flow knows it; undefined when it came too late. During a
- * rollout a stop counts whatever the turn; once it goes back, only what was pressed for this very hold.
- */
-export function orderFrom(
-  event: FlowEvent,
-  now: { turn: number; goingBack: boolean },
-  batch?: number,
-): Order | undefined {
-  const parsed = orderSchema.safeParse(event.data)
-  if (!parsed.success) return undefined
-  const order = parsed.data
-  if ((order.kind === 'abort' || order.kind === 'rollback') && !now.goingBack) return order
-  if (order.turn !== now.turn) return undefined
-  return order.batch !== undefined && batch !== undefined && order.batch !== batch ? undefined : order
+function notFailing(release: Release, host: string): Answer {
+  const failing = failingHosts(release)
+  const known = Object.hasOwn(release.hosts, host) ? release.hosts[host] : undefined
+  const say =
+    known === undefined
+      ? `${release.id} has no host ${JSON.stringify(host.slice(0, 80))}.${suggestion(host, [...failing, ...Object.keys(release.hosts)])}`
+      : `${host} has not failed, it is ${known.at}.`
+  return no(say, failing.length === 0 ? `/status ${release.id}` : `use some of: ${failing.slice(0, 20).join(', ')}`)
 }

@@ -1,9 +1,9 @@
 import { nextEpoch } from './decision.ts'
-import { progress } from './deploy.ts'
+import { nextTry, progress } from './deploy.ts'
 import { hold } from './hold.ts'
 import { type Begun, describe, endedState, jobFor, jobId, outcomeOf, runJob } from './job.ts'
 import type { State } from './release.ts'
-import { mark, type Outcome, phase, reasons, type Scene, tell } from './scene.ts'
+import { mark, type Outcome, onceMore, phase, reasons, type Scene, tell } from './scene.ts'
 import { stopHere } from './stop.ts'
 
 /**
@@ -12,6 +12,7 @@ import { stopHere } from './stop.ts'
  */
 export async function takeBack(scene: Scene, by: string, why: string): Promise<void> {
   scene.goingBack = true
+  scene.shown.clear()
   scene.epoch = await scene.flow.step('take an epoch for the rollback', () =>
     nextEpoch(scene.desk, scene.plan.service, scene.id, scene.epoch),
   )
@@ -30,26 +31,47 @@ export async function takeBack(scene: Scene, by: string, why: string): Promise<v
     tone: 'bad',
     blocks: [{ type: 'text', text: `Decided by ${by}.` }],
   })
-  let queue = Object.keys(scene.plan.rollback.versions).filter((host) => scene.touched.has(host))
-  for (let attempt = 1; queue.length > 0; attempt++) {
-    const outcomes = await backInGroups(scene, queue, attempt)
-    const failing = outcomes.filter((outcome) => outcome.at !== 'healthy')
-    queue = failing.map((outcome) => outcome.host)
-    // One more try by itself: a rollback that stands still is worse than one that is tried twice.
-    if (queue.length === 0 || attempt % 2 === 1) continue
-    const incomplete = `rollback incomplete: ${reasons(failing)}`
-    const order = await hold(scene, { why: incomplete, offers: ['retry', 'abort'], batch: 0, after: rollingBack })
+  const left = new Map<string, Outcome>()
+  let queue = Object.keys(scene.plan.rollback.versions)
+    .filter((host) => scene.touched.has(host))
+    .map((id) => ({ id, attempt: 1 }))
+  for (;;) {
+    for (const outcome of await backTwice(scene, queue)) {
+      if (outcome.at === 'healthy') left.delete(outcome.host)
+      else left.set(outcome.host, outcome)
+      scene.shown.delete(outcome.host)
+    }
+    if (left.size === 0) break
+    const incomplete = `rollback incomplete: ${reasons([...left.values()])}`
+    const order = await hold(scene, {
+      why: incomplete,
+      offers: ['retry', 'abort'],
+      batch: 0,
+      hosts: [...left.keys()],
+      after: rollingBack,
+    })
     if (order.kind === 'abort') return stopHere(scene, order.by, incomplete)
+    queue = [...left.values()].filter(({ host }) => order.hosts?.includes(host) ?? true).map(nextTry)
   }
   await finish(scene, by, why)
 }
 
-async function backInGroups(scene: Scene, hosts: string[], attempt: number): Promise<Outcome[]> {
+type Turn = ReturnType<typeof nextTry>
+
+/** What fails is tried once more by itself: a rollback that stands still is worse than one that is tried twice. */
+async function backTwice(scene: Scene, hosts: Turn[]): Promise<Outcome[]> {
+  const first = await backInGroups(scene, hosts)
+  const failing = first.filter(({ at }) => at !== 'healthy')
+  const again = await backInGroups(scene, failing.map(nextTry))
+  return [...first.filter(({ at }) => at === 'healthy'), ...again]
+}
+
+async function backInGroups(scene: Scene, hosts: Turn[]): Promise<Outcome[]> {
   const outcomes: Outcome[] = []
   const size = scene.plan.rollback.atOnce
   for (let start = 0; start < hosts.length; start += size) {
     const group = hosts.slice(start, start + size)
-    outcomes.push(...(await Promise.all(group.map((host) => backOne(scene, host, attempt)))))
+    outcomes.push(...(await Promise.all(group.map(({ id, attempt }) => backOne(scene, id, attempt)))))
   }
   return outcomes
 }
@@ -57,11 +79,11 @@ async function backInGroups(scene: Scene, hosts: string[], attempt: number): Pro
 async function backOne(scene: Scene, host: string, attempt: number): Promise<Outcome> {
   const { desk, key: release, plan } = scene
   const before = plan.rollback.versions[host] ?? null
-  return scene.flow.step(`roll back ${host}, attempt ${attempt}`, async () => {
+  return scene.flow.step(onceMore(scene, `roll back ${host}, attempt ${attempt}`), async () => {
     const job = jobFor(
       scene,
       before === null ? 'remove' : 'switch',
-      { release, host, step: scene.flow.id === scene.id ? 'rollback' : 'undo', attempt },
+      { release, host, step: stepOf(scene), attempt },
       before ?? plan.candidate,
     )
     const isBack = async (): Promise<{ back: boolean; version: string | undefined; words: string }> => {
@@ -92,6 +114,11 @@ async function backOne(scene: Scene, host: string, attempt: number): Promise<Out
     })
     return outcome
   })
+}
+
+/** A release that is done may be taken back more than once, when the first time was aborted: each time has its own keys. */
+function stepOf({ flow, id }: Scene): string {
+  return flow.id === id ? 'rollback' : `undo-${flow.id.split('.').at(-1)}`
 }
 
 /** Ends what may still run or arrive of this release on a host: every deploy that is not known to have ended. */

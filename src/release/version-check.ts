@@ -6,6 +6,7 @@ import type { FoundArtifact } from '../ports/artifacts.ts'
 import type { HostFacts } from '../ports/target.ts'
 import { type Service, toRecipe } from './config.ts'
 import type { Desk, HostEntry } from './desk.ts'
+import { localTime } from './issue.ts'
 import type { StepResult } from './release.ts'
 
 /** What a probe brought: facts, or why there are none. */
@@ -68,7 +69,7 @@ export function checkVersions(input: {
     conflicts.push(inTheWay(service.name, input.inProgress))
   }
   if (input.frozen !== undefined) {
-    const until = input.frozen.until === undefined ? '' : ` until ${input.frozen.until.toISOString()}`
+    const until = input.frozen.until === undefined ? '' : ` until ${localTime(input.frozen.until)}`
     const say = `Releases are frozen${until}: ${input.frozen.reason}.`
     if (input.overrideFreeze)
       warnings.push(`${say} Overridden; ${service.policy.freezeOverrideApprovals} approvals are needed.`)

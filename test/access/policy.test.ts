@@ -6,7 +6,7 @@ const person = (...of: Role[]): Person => ({ id: 'alice', roles: of, surfaces: {
 
 // Written out once more, so that a change of the table is a change of two places.
 const expected: Record<Role, string[]> = {
-  viewer: ['status.read', 'hosts.read', 'help.read'],
+  viewer: ['status.read', 'hosts.read', 'help.read', 'people.read'],
   operator: [
     'release.request',
     'release.pause',
@@ -19,6 +19,7 @@ const expected: Record<Role, string[]> = {
     'status.read',
     'hosts.read',
     'help.read',
+    'people.read',
   ],
   approver: [
     'release.approve',
@@ -30,6 +31,8 @@ const expected: Record<Role, string[]> = {
     'status.read',
     'hosts.read',
     'help.read',
+    'people.read',
+    'audit.read',
   ],
   admin: Object.keys(policy),
 }

@@ -57,7 +57,7 @@ describe('loadConfig', () => {
       hosts: [{ id: 'web-1', port: 22, key }],
       prometheus: undefined,
       store: { kind: 'sqlite', folder: join(process.cwd(), '.rollcall') },
-      console: { host: '127.0.0.1', port: 8888 },
+      console: { host: '127.0.0.1', port: 8888, allowedHosts: [], sessionHours: 12, sessionDays: 7 },
       knowledge: join(process.cwd(), 'knowledge'),
       language: 'en',
       log: { level: 'info' },
@@ -275,6 +275,50 @@ describe('what shows only when the parts are seen together', () => {
     ])
     const config = loadConfig(good({ prometheus: { url: 'http://p:9090', bearerTokenEnv: 'T' } }), { T: 'long-enough' })
     expect(config.secrets).toEqual(['long-enough'])
+  })
+
+  const sso = { issuer: 'https://login.test', clientId: 'rollcall' }
+  const console = (part: object) => good({ console: part })
+
+  test.each<[string, object, string]>([
+    ['listening openly', { host: '0.0.0.0' }, 'console.host: 0.0.0.0 is reached from other machines'],
+    ['listening on one outer address', { host: '10.0.0.5' }, 'console.host: 10.0.0.5 is reached'],
+    ['an open name', { host: 'localhost.evil.test' }, 'console.host: localhost.evil.test is reached'],
+    [
+      'listening openly behind http',
+      { host: '::', publicUrl: 'http://r.test' },
+      'console.publicUrl: people would send',
+    ],
+    [
+      'a public address without TLS',
+      { publicUrl: 'http://r.test' },
+      'console.publicUrl: people would send their tokens',
+    ],
+    ['a public address with a path', { publicUrl: 'https://r.test/ops' }, 'console.publicUrl: give it without a path'],
+    ['a public address that is none', { publicUrl: 'r.test' }, 'console.publicUrl: give a whole address'],
+    [
+      'a provider by http',
+      { oidc: { ...sso, issuer: 'http://login.test' } },
+      'console.oidc.issuer: a provider on another',
+    ],
+    ['no openid', { oidc: { ...sso, scopes: ['email'] } }, 'console.oidc.scopes: add openid'],
+    ['a secret in the file', { oidc: { ...sso, clientSecret: 'x' } }, 'console.oidc.clientSecret: unknown key'],
+    ['a secret that is not set', { oidc: { ...sso, clientSecretEnv: 'NOT_SET' } }, 'the environment variable NOT_SET'],
+    ['sessions without end', { sessionHours: 0 }, 'console.sessionHours'],
+  ])('console: %s is refused', (_name, part, words) => {
+    const problems = problemsOf(console(part))
+    expect(problems.map(({ path, say }) => `${path}: ${say}`)).toEqual([expect.stringContaining(words)])
+    expect(problems[0]?.remedy).toMatch(/.+/)
+  })
+
+  test('console: behind TLS it may listen openly, and a secret of the provider is kept out of the log', () => {
+    const part = { host: '0.0.0.0', publicUrl: 'https://r.test', oidc: { ...sso, clientSecretEnv: 'OIDC' } }
+    const config = loadConfig(console(part), { OIDC: 'long-enough' })
+    expect(config.secrets).toEqual(['long-enough'])
+    expect(config.console.oidc).toMatchObject({ label: 'single sign-on', scopes: ['openid'] })
+    expect(loadConfig(console({ oidc: { ...sso, issuer: 'http://127.0.0.1:9/' } }), {}).warnings).toMatchObject([
+      { path: 'console.oidc', say: expect.stringContaining('nobody has an account') },
+    ])
   })
 
   test('warnings forbid nothing: an unknown neighbour, no pinned key, a hurried window, a person without a surface', () => {

@@ -284,6 +284,17 @@ export function storeContract(name: string, make: () => Promise<StoreWorld>): vo
         expect(await store.read('s', 0, 0)).toEqual([])
       })
 
+      it('gives the newest entries, in order, and no more than asked', async () => {
+        expect(await store.last('s', 3)).toEqual([])
+        for (let i = 0; i < 5; i++) await store.append('s', i, i * 10)
+        expect(await store.last('s', 2)).toEqual([
+          { seq: 30, entry: 3 },
+          { seq: 40, entry: 4 },
+        ])
+        expect(await store.last('s', 50)).toEqual(await store.read('s'))
+        expect(await store.last('s', 0)).toEqual([])
+      })
+
       it('writes at a number only when it is free and not below the end', async () => {
         expect(await store.append('s', 'first', 0)).toBe(0)
         expect(await store.append('s', 'again', 0)).toBeUndefined()
@@ -432,6 +443,8 @@ export function storeContract(name: string, make: () => Promise<StoreWorld>): vo
             } else {
               const expected = (streams.get(a.id) ?? []).filter((e) => e.seq >= a.from).slice(0, a.limit)
               expect(await store.read(`${space}/${a.id}`, a.from, a.limit)).toEqual(expected)
+              const newest = (streams.get(a.id) ?? []).toReversed().slice(0, a.from).toReversed()
+              expect(await store.last(`${space}/${a.id}`, a.from)).toEqual(newest)
             }
           }
         }),

@@ -86,6 +86,6 @@ test('/help lists every command, /hosts asks the hosts now, /status host shows i
   await t.reach('R-1', 'held')
   const host = await t.type('vera', '/status bj-1')
   expect(host.message?.blocks.at(-1)).toEqual({ type: 'code', text: 'deploy v1.1.0' })
-  expect((await t.type('vera', '/status')).text).toMatch(/1 in progress, 1 in all/)
+  expect((await t.type('vera', '/status')).text).toMatch(/1 in progress, 1 requested so far/)
   expect((await t.type('vera', '/status r-1')).message?.title).toMatch(/^R-1 user-service v1\.0\.0 → v1\.1\.0/)
 })

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { commands } from '../../commands/index.ts'
+import { createAudit } from '../../src/access/audit.ts'
 import type { Person } from '../../src/access/config.ts'
 import { createLedger } from '../../src/adapters/ledger/index.ts'
 import { createSqliteStore } from '../../src/adapters/sqlite/index.ts'
@@ -105,6 +106,7 @@ export async function testDesk(
     hosts,
     people: structuredClone(people),
     knowledge: [],
+    audit: createAudit({ store, key: Buffer.alloc(32, 7), clock: () => new Date(), log }),
     channel: '#releases',
     redact: (text) => text,
     clock: () => new Date(born + (Date.now() - born) * (options.speed ?? 1) + clock.aheadMs),

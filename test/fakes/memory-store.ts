@@ -129,6 +129,15 @@ export function createMemoryStore(): MemoryStore {
           .map(({ seq, text }): Entry => ({ seq, entry: JSON.parse(text) }))
       }),
 
+    last: (stream, limit) =>
+      call('last', stream, () => {
+        check(Number.isSafeInteger(limit) && limit >= 0, 'A limit is not a whole number.')
+        const entries = streams.get(stream) ?? []
+        return entries
+          .slice(entries.length - Math.min(limit, entries.length))
+          .map(({ seq, text }): Entry => ({ seq, entry: JSON.parse(text) }))
+      }),
+
     close: async () => {
       closed = true
     },

@@ -24,6 +24,7 @@ export interface Outcome {
 /** Times, durations, hashes and the names of one release differ from run to run; nothing else may. */
 const VARYING: [RegExp, string][] = [
   [/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '<time>'],
+  [/\d{4}-\d\d-\d\d [\d:]+ [+-]\d\d:\d\d/g, '<time>'],
   [/\b\d+ (ms|s|min|h)\b( \d+ (ms|s|min|h)\b)*/g, '<duration>'],
   [/\b[0-9a-f]{12,64}\b/g, '<hash>'],
   [/\b[0-9a-hjkmnp-tv-z]{26}\b/g, '<token>'],
@@ -36,12 +37,17 @@ const GAPS = new Set(['turn', 'epoch'])
 function plain(value: unknown): unknown {
   if (typeof value === 'string') return VARYING.reduce((text, [what, name]) => text.replace(what, name), value)
   if (typeof value === 'number') return value > 1e9 ? '<time>' : value
-  if (Array.isArray(value)) return value.map(plain)
+  if (Array.isArray(value)) return value.filter((item) => !isElapsed(item)).map(plain)
   if (typeof value !== 'object' || value === null) return value
   const entries = Object.entries(value).map(
     ([key, inner]) => [plain(key), GAPS.has(key) ? '<n>' : plain(inner)] as const,
   )
   return Object.fromEntries(entries.sort(([a], [b]) => (String(a) < String(b) ? -1 : 1)))
+}
+
+/** A card tells it only from the first second on. */
+function isElapsed(item: unknown): boolean {
+  return typeof item === 'object' && item !== null && 'label' in item && item.label === 'elapsed'
 }
 
 /** What is there now. `wrong` are things that no run may leave, whatever it is compared with. */
@@ -149,10 +155,12 @@ function wrongOnHost(host: KillHost, release: Json | undefined): string[] {
   const keys = audit.map((line) => (line as { key: string }).key)
   const file = join(host.service, '.rollcall', 'epoch')
   const epoch = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0
-  const known = (release as { epoch?: number } | undefined)?.epoch ?? 0
+  const { epoch: known = 0, hosts } = (release ?? {}) as { epoch?: number; hosts?: Record<string, { at: string }> }
+  // The new version did not start there, and somebody went on without the host.
+  const serving = hosts?.[host.id]?.at === 'skipped' ? 0 : 1
   return [
     ...(new Set(keys).size === keys.length ? [] : [`${host.id} has more than one audit line of a job: ${keys}`]),
-    ...(daemons === 1 ? [] : [`on ${host.id} the service runs ${daemons} times`]),
+    ...(daemons === serving ? [] : [`on ${host.id} the service runs ${daemons} times`]),
     ...(epoch === known || epoch === 0 ? [] : [`${host.id} has the epoch ${epoch}, the release ${known}`]),
     ...(effects.length % 2 === 0 ? [] : [`${host.id}: each change stops once and starts once: ${effects}`]),
   ]

@@ -18,7 +18,7 @@ import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { digestOf, tarOf, until } from '../adapters/ssh/kit.ts'
-import type { ChildOptions } from './kill-child.ts'
+import type { ChildOptions, FileText, Press } from './kill-child.ts'
 import { type Sshd, startSshd } from './sshd.ts'
 
 const root = join(import.meta.dirname, '..', '..')
@@ -47,19 +47,40 @@ export interface Scene {
   /** The host on which the new version does not start. */
   bad?: string
   until: ChildOptions['until']
-  undo?: boolean
-  /** The package is published anew while the approval is asked for: it lapses, and the new plan is approved. */
+  /** The first checksum is that of another package: published anew, it makes an approval lapse. */
   lapse?: boolean
+  /** The host whose first start stops in its middle until somebody lets it go. */
+  held?: string
+  /** What of the policy is not as usual. */
+  policy?: Record<string, unknown>
+  /** What people press before they press what they usually do: bob approves, alice promotes what is held. */
+  presses?: (world: World) => Press[]
 }
 
+/** What people do in the world beside pressing. */
+export interface World {
+  /** The host's trouble ends: the new version starts on it. */
+  repair(host: string): FileText
+  /** The start that is held on this host goes on. */
+  letGo(host: string): FileText
+  /** The package's checksum as it is. */
+  publish(): FileText
+}
+
+const USUALLY: Press[] = [
+  { by: 'bob', action: 'release.approve', at: 'awaiting approval' },
+  { by: 'alice', action: 'release.promote', at: 'held' },
+]
+
 export const CANDIDATE = 'v1.1.0'
+export const NEXT = 'v1.2.0'
 
 /** Files of the service. Each start prints some lines over `seconds`, with letters of several bytes among them. */
 const FILES = {
   start: `#!/bin/sh
 home=\${ROLLCALL_ROOT%/*}
 . "$home/behaviour"
-echo "start $ROLLCALL_VERSION" >>"$home/effects"
+echo "start $ROLLCALL_VERSION\${1:+ $1}" >>"$home/effects"
 for part in 1 2 3 4; do
   echo "starting $ROLLCALL_VERSION, part $part of 4: grün, 启动"
   sleep "$pause"
@@ -97,6 +118,18 @@ export async function createSlot(name: string, artifacts: Artifacts, cache: stri
   const transcript = join(folder, 'transcript')
   const points = join(folder, 'points')
   let hosts: KillHost[] = []
+  let pause = 0
+
+  const homeOf = (id: string) => hosts.find((host) => host.id === id)?.sshd.folder ?? ''
+  const behaviour = (id: string, bad: string): FileText => ({
+    file: join(homeOf(id), 'behaviour'),
+    text: `pause=${pause} bad=${bad}\n`,
+  })
+  const world: World = {
+    repair: (host) => behaviour(host, ''),
+    letGo: (host) => ({ file: join(homeOf(host), 'hold'), text: '0\n' }),
+    publish: () => ({ file: sums, text: artifacts.sums }),
+  }
 
   /** A new data folder, and new hosts that run v1.0.0. Each start takes `seconds`. */
   async function reset(scene: Scene, seconds: number): Promise<void> {
@@ -104,17 +137,23 @@ export async function createSlot(name: string, artifacts: Artifacts, cache: stri
     for (const sshd of sshds) await endProcessesIn(join(sshd.folder, 'shop'))
     for (const path of [data, transcript, points]) rmSync(path, { recursive: true, force: true })
     hosts = scene.hosts.map((id, i) => hostOf(id, sshds[i]!))
+    pause = seconds / 4
     for (const sshd of sshds) {
       for (const path of ['shop', 'effects']) rmSync(join(sshd.folder, path), { recursive: true, force: true })
     }
     for (const host of hosts) {
-      const bad = scene.bad === host.id ? CANDIDATE : ''
-      writeFileSync(join(host.sshd.folder, 'behaviour'), `pause=${seconds / 4} bad=${bad}\n`)
-      host.hold(0)
+      const { file, text } = behaviour(host.id, scene.bad === host.id ? CANDIDATE : '')
+      writeFileSync(file, text)
+      host.hold(scene.held === host.id ? 1 : 0)
       startOld(host)
     }
     writeFileSync(sums, scene.lapse ? artifacts.sums.replace(/^[0-9a-f]{64}/, '0'.repeat(64)) : artifacts.sums)
-    writeFileSync(config, JSON.stringify(configFor(hosts, { url: artifacts.url, sums, data })))
+    configure(scene.policy)
+  }
+
+  /** Writes the configuration that the next process reads. */
+  function configure(policy: object = {}, recipe: object = {}): void {
+    writeFileSync(config, JSON.stringify(configFor(hosts, { url: artifacts.url, sums, data }, policy, recipe)))
   }
 
   function launch(argv: string[]) {
@@ -149,11 +188,12 @@ export async function createSlot(name: string, artifacts: Artifacts, cache: stri
     config,
     hosts: () => hosts,
     reset,
+    configure,
     /** The bot with its people. */
-    play: ({ until, undo, lapse }: Scene, how: { record?: boolean; killAt?: ChildOptions['killAt'] } = {}) => {
-      const { record, killAt } = how
-      const meanwhile = lapse ? { file: sums, text: artifacts.sums } : undefined
-      const always = { config, transcript, until, undo, meanwhile, version: CANDIDATE, killAt }
+    play: (scene: Scene, how: { record?: boolean; killAt?: ChildOptions['killAt']; version?: string } = {}) => {
+      const { record, killAt, version = CANDIDATE } = how
+      const presses = [...(scene.presses?.(world) ?? []), ...USUALLY]
+      const always = { config, transcript, until: scene.until, presses, version, killAt }
       const all: ChildOptions = { ...always, ...(record ? { points } : {}) }
       return launch([join(import.meta.dirname, 'kill-child.ts'), JSON.stringify(all)])
     },
@@ -198,7 +238,12 @@ function startOld(host: KillHost): void {
   writeFileSync(join(release, 'pid'), `${daemon.pid}\n`)
 }
 
-function configFor(hosts: KillHost[], at: { url: string; sums: string; data: string }): object {
+function configFor(
+  hosts: KillHost[],
+  at: { url: string; sums: string; data: string },
+  policy: object,
+  recipe: object,
+): object {
   const url = `${at.url}/shop-{version}.tar.gz`
   return {
     services: [
@@ -211,6 +256,7 @@ function configFor(hosts: KillHost[], at: { url: string; sums: string; data: str
           stop: ['./stop'],
           health: { command: ['./health'], timeout: '10s', passes: 1 },
           commandTimeout: '15s',
+          ...recipe,
         },
         policy: {
           batches: ['1', '100%'],
@@ -219,6 +265,7 @@ function configFor(hosts: KillHost[], at: { url: string; sums: string; data: str
           interval: '30ms',
           warmup: '0s',
           minHealthyPercent: 0,
+          ...policy,
         },
       },
     ],
@@ -229,6 +276,8 @@ function configFor(hosts: KillHost[], at: { url: string; sums: string; data: str
     people: [
       { id: 'alice', roles: ['operator'], surfaces: { terminal: userInfo().username } },
       { id: 'bob', roles: ['approver'], surfaces: { console: 'bob' } },
+      { id: 'carol', roles: ['approver'], surfaces: { console: 'carol' } },
+      { id: 'dave', roles: ['approver'], surfaces: { console: 'dave' } },
     ],
     store: { folder: at.data },
     knowledge: join(root, 'knowledge'),
@@ -237,31 +286,34 @@ function configFor(hosts: KillHost[], at: { url: string; sums: string; data: str
 
 export interface Artifacts {
   url: string
-  /** The package's line as sha256sum writes it. */
+  /** The packages' lines as sha256sum writes them; the candidate's comes first. */
   sums: string
   close(): Promise<void>
 }
 
-/** The package of the candidate, on a free port. */
+/** The packages of the candidate and of the version after it, on a free port. */
 export async function serveArtifacts(): Promise<Artifacts> {
-  const name = `shop-${CANDIDATE}.tar.gz`
-  const members = Object.entries(FILES).map(([file, text]) => ({ name: file, text, mode: 0o755 }))
-  const body = gzipSync(tarOf([...members, { name: 'version', text: `${CANDIDATE}\n` }]))
+  const packages = new Map([CANDIDATE, NEXT].map((version) => [`shop-${version}.tar.gz`, packageOf(version)]))
   const server = createServer((request, response) => {
-    const found = request.url === `/${name}`
-    response.writeHead(found ? 200 : 404, { 'content-length': found ? body.length : 0 })
-    response.end(found && request.method !== 'HEAD' ? body : undefined)
+    const body = packages.get(request.url?.slice(1) ?? '')
+    response.writeHead(body ? 200 : 404, { 'content-length': body?.length ?? 0 })
+    response.end(request.method === 'HEAD' ? undefined : body)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    sums: `${digestOf(body)}  ${name}\n`,
+    sums: [...packages].map(([name, body]) => `${digestOf(body)}  ${name}\n`).join(''),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())
         server.closeAllConnections()
       }),
   }
+}
+
+function packageOf(version: string): Buffer {
+  const members = Object.entries(FILES).map(([file, text]) => ({ name: file, text, mode: 0o755 }))
+  return gzipSync(tarOf([...members, { name: 'version', text: `${version}\n` }]))
 }
 
 export function readLines(path: string): string[] {

@@ -109,6 +109,36 @@ describe.skipIf(skipReal)('a deploy over a real sshd', () => {
     ])
     const artifact = kit.artifact(`/packed-${name.replace(' ', '-')}`, pack(tar))
     expect((await deploy(recipe, '1.0.0', artifact)).state).toEqual({ at: 'done', rc: 0 })
+    // The archive says nothing of the folder itself: the user's umask does (sshd's is at least 022), not that of .rollcall.
+    expect(statSync(join(recipe.root, '1.0.0')).mode & 0o777).toBe(0o777 & ~(process.umask() | 0o022))
+  })
+
+  test.each([
+    ['done', 'exec /usr/bin/env -u PATH sync "$@"', { at: 'done', rc: 0 }],
+    ['an old one without -f', `case $# in 0) ;; *) echo "sync: invalid option -- 'f'" >&2; exit 1 ;; esac`, { rc: 0 }],
+    [
+      'failed',
+      'echo "sync: error syncing: Input/output error" >&2; exit 1',
+      { rc: 1, reason: 'unpack: cannot be written to the disk: sync: error syncing: Input/output error' },
+    ],
+  ])('a release is synced before it has its name: %s', async (name, script, expected) => {
+    const bin = join(kit.folder, `bin-${++count}`)
+    mkdirSync(bin)
+    const told = 'cd "$ROLLCALL_ROOT" && echo "$#: $(ls)" >>.rollcall/synced\n'
+    writeFileSync(join(bin, 'sync'), `#!/bin/sh\n${told}${script}\n`, { mode: 0o755 })
+    const watched = await startSshd({ env: { PATH: `${bin}:/usr/bin:/bin` } })
+    const other = createSshTarget({ hosts: [watched.host(1)] })
+    try {
+      const recipe = fresh()
+      const artifact = kit.artifact(`/sync-${count}`, serviceTar('v1'))
+      const job = jobOf(other, recipe, keyOf('sync'), 'v1', { artifact })
+      expect((await runAndRead(other, 'host-1', job)).state).toMatchObject(expected)
+      expect(readIn(recipe, '.rollcall/synced')).toBe(name.startsWith('an old') ? '2: \n0: \n' : '2: \n')
+      expect(releasesIn(recipe)).toEqual(expected.rc === 0 ? ['v1'] : [])
+    } finally {
+      await other.close()
+      await watched.stop()
+    }
   })
 
   test('switches forth and back, records the previous release and writes one audit line per change', async () => {

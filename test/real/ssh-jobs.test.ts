@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { HostConfig } from '../../src/adapters/ssh/config.ts'
 import { createSshTarget } from '../../src/adapters/ssh/index.ts'
-import { agentScript, bootstrap, encodeKey, program, runArgs } from '../../src/adapters/ssh/protocol.ts'
+import { agentScript, bootstrap, encodeKey, program, runArgs, runnerScript } from '../../src/adapters/ssh/protocol.ts'
 import type { Job, JobKey, Recipe, Target } from '../../src/ports/target.ts'
 import {
   createKit,
@@ -394,6 +394,24 @@ describe.skipIf(skipReal)('the job protocol on a real sshd', () => {
     expect(at).toBe(readFileSync(inJob(job.recipe, job.key, 'log')).length)
   })
 
+  test.each([
+    ['every byte but NUL', 'awk \'BEGIN { for (i = 1; i < 256; i++) printf "%c", i; print "" }\''],
+    ['a NUL', 'printf "a\\000b\\n"'],
+    ['backslashes and blanks', 'printf "%s\\n" "  \\\\n \\\\ " ""'],
+    ['a last line without an end', 'printf end; exit 3'],
+  ])('a short log comes byte for byte: %s', async (name, command) => {
+    const job = jobOf(target, fresh(), keyOf('short'), 'v1', {
+      artifact: kit.artifact(`/short-${name.length}`, serviceTar('v1', command)),
+    })
+    const { log, at } = await runAndRead(target, 'host-1', job)
+    const there = readFileSync(inJob(job.recipe, job.key, 'log'))
+    expect(there.length).toBeLessThan(2048)
+    expect(at).toBe(there.length)
+    expect(log).toBe(there.toString())
+    // The runner has written down how long the log was.
+    expect(readFileSync(inJob(job.recipe, job.key, 'rc'), 'utf8')).toMatch(new RegExp(`^\\d+ ${there.length}\n$`))
+  })
+
   test('the agent needs nothing of a shell but POSIX: it is the same under bash', async () => {
     const recipe = fresh()
     const upload = serviceTar('v1')
@@ -403,6 +421,6 @@ describe.skipIf(skipReal)('the job protocol on a real sshd', () => {
     const done = spawnSync('bash', ['--posix', '-c', inner], { input, encoding: 'utf8' })
     expect(done.stderr).toBe('')
     expect(done.stdout).toContain('@n state done 0')
-    expect(agentScript).not.toMatch(/\blocal\b|\[\[|<<<|\bfunction\b/)
+    expect(agentScript + runnerScript).not.toMatch(/\blocal\b|\[\[|<<<|\bfunction\b/)
   })
 })

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createAudit } from '../../src/access/audit.ts'
 import type { Person } from '../../src/access/config.ts'
 import { createSqliteStore } from '../../src/adapters/sqlite/index.ts'
 import { createLog } from '../../src/lib/log.ts'
@@ -65,6 +66,12 @@ function deskWith(sent: string[]): Desk {
     hosts: [{ id: 'a', ip: '10.0.0.1', region: 'x', labels: {} }],
     people,
     knowledge: [],
+    audit: createAudit({
+      store,
+      key: Buffer.alloc(32, 7),
+      clock: () => new Date(),
+      log: createLog({ level: 'silent' }),
+    }),
     channel: '#releases',
     redact: (text) => text,
     clock: () => new Date('2026-01-01T00:00:00Z'),

@@ -448,7 +448,7 @@ describe('no data', () => {
     ['a series that ended', { ageSeconds: undefined }, flat(0.1), 'latency: a has no current data'],
     ['a stale series', { ageSeconds: 300 }, flat(0.1), 'latency: a has no fresh data (300 s old)'],
     ['NaN only', { notNumbers: 12 }, [], 'latency: a gives only NaN'],
-    ['too few samples', {}, flat(0.1, 3), 'latency: a has 3 samples of 5 needed'],
+    ['too few samples', {}, flat(0.1, 3), 'latency: a has 3 of 5 samples needed'],
   ]
   test.each(cases)('%s is inconclusive and says which host', (_, rest, after, why) => {
     const verdict = judge(
@@ -456,6 +456,70 @@ describe('no data', () => {
       anyMetric,
     )
     expect(verdict).toMatchObject({ at: 'inconclusive', why })
+  })
+
+  const unread = { ageSeconds: undefined }
+  const fleet = (count: number, rest: Parameters<typeof host>[4]) =>
+    Array.from({ length: count }, (_, i) => host(`h-${i + 1}`, 'upgraded', [], [], rest))
+  const metrics = (hosts: Parameters<typeof metric>[1]) =>
+    (['cpu', 'memory', 'latency', 'traffic'] as const).map((key) => metric(key, hosts))
+
+  test('a reason that all metrics share is said once, of no metric, with the first five hosts', () => {
+    expect(judge(observe(metrics(fleet(1, unread))), anyMetric).why).toBe('no metric can be judged: h-1 has no series')
+    const many = judge(observe(metrics(fleet(50, unread))), anyMetric)
+    expect(many.why).toBe('no metric can be judged: h-1, h-2, h-3, h-4, h-5 and 45 more have no series')
+    expect(many.metrics[0]?.why).toBe('CPU: h-1, h-2, h-3, h-4, h-5 and 45 more have no series')
+  })
+
+  test('a reason of some metrics names them, and only what they share is put together', () => {
+    const short = metric('cpu', [
+      host('a', 'upgraded', [], flat(0.1, 1)),
+      host('b', 'upgraded', [], flat(0.1, 3)),
+      host('c', 'upgraded', [], [], { notNumbers: 4 }),
+    ])
+    const silent = (key: 'memory' | 'latency', ageSeconds: number) =>
+      metric(key, [host('a', 'upgraded', [], flat(0.1), { ageSeconds })])
+    const good = metric('traffic', [host('a', 'upgraded', flat(9), flat(9))])
+    expect(judge(observe([short, silent('memory', 40), silent('latency', 41), good]), anyMetric).why).toBe(
+      'CPU: a, b have 1 to 3 of 5 samples needed; CPU: c gives only NaN; memory, latency: a has no fresh data (41 s old)',
+    )
+    const ages = metric('latency', [
+      host('a', 'upgraded', [], flat(0.1), { ageSeconds: 40 }),
+      host('b', 'upgraded', [], flat(0.1), { ageSeconds: 90 }),
+    ])
+    expect(judge(observe([ages]), anyMetric).why).toBe('latency: a, b have no fresh data (up to 90 s old)')
+    const elsewhere = metric('memory', [host('z', 'upgraded', [], [], unread)])
+    expect(judge(observe([metric('cpu', [host('a', 'upgraded', [], [], unread)]), elsewhere]), anyMetric).why).toBe(
+      'CPU: a has no series; memory: z has no series',
+    )
+  })
+
+  test('requests that are missing are said once for error rate and latency, and not at all where no host has data', () => {
+    const few = errors([counted('a', 'upgraded', [0, 400], [0, 30])])
+    const both = { ...few, metrics: [...few.metrics, metric('latency', [host('a', 'upgraded', [], flat(0.1))])] }
+    const seen = { ...both, metrics: [...both.metrics, metric('cpu', [host('a', 'upgraded', [], flat(0.1))])] }
+    expect(judge(seen, anyMetric).why).toBe('error rate, latency: 30 of 100 requests needed on upgraded hosts')
+    const gone = errors([counted('a', 'upgraded', [0, 400], undefined)])
+    for (const each of gone.metrics[0]?.hosts ?? []) each.ageSeconds = undefined
+    expect(judge(gone, anyMetric).why).toBe('error rate: a has no series')
+  })
+
+  test('a database that does not answer is said once, though each query met another second of it', () => {
+    const broken = (['cpu', 'memory', 'latency'] as const).map((key, i) =>
+      metric(key, [], { fault: { code: 'metrics.clock', say: `the clock is ${7200 + i} s ahead` } }),
+    )
+    expect(judge(observe(broken), anyMetric).why).toBe(
+      'no metric can be judged: the query was not answered (the clock is 7200 s ahead)',
+    )
+  })
+
+  test('a reason is at most 400 characters and says where the rest stands', () => {
+    const broken = (['cpu', 'memory', 'latency'] as const).map((key) =>
+      metric(key, [], { fault: { code: 'metrics.refused', say: `${key} ${'x'.repeat(300)}` } }),
+    )
+    const { why } = judge(observe(broken), anyMetric)
+    expect(why.length).toBeLessThanOrEqual(400)
+    expect(why).toMatch(/^CPU: .*… \(\/status R-n shows every metric\)$/)
   })
 
   test('nobody upgraded, no metric, and no required metric are inconclusive', () => {

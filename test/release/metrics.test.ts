@@ -51,7 +51,11 @@ describe('analysing metrics', () => {
       ],
       service: 'user-service',
     })
-    expect([status, summary, notes]).toEqual(['success', '5 group metrics identified with thresholds', []])
+    expect([status, summary, notes]).toEqual([
+      'success',
+      '4 group metrics identified with thresholds, traffic watched without one',
+      [],
+    ])
     for (const each of chosen)
       expect(chosenMetricSchema.parse(JSON.parse(JSON.stringify(each)))).toEqual(JSON.parse(JSON.stringify(each)))
     expect(chosen[0]).not.toHaveProperty('probe')
@@ -77,7 +81,7 @@ describe('analysing metrics', () => {
     const { status, summary, metrics: chosen } = await analyseMetrics(metrics, { service: 'user-service', hosts, now })
     expect(status).toBe('warning')
     expect(summary).toBe(
-      '5 group metrics identified with thresholds; default limits, too little history: CPU, Memory, Error Rate, Latency',
+      '4 group metrics identified with thresholds, traffic watched without one; default limits, too little history: CPU, Memory, Error Rate, Latency',
     )
     expect(chosen.map(({ scrapeSeconds }) => scrapeSeconds)).toEqual([15, 15, 15, 15, 15])
     expect(chosen[1]?.source).toContain('default limits, too little history (none)')

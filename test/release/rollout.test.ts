@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
+import type { Message } from '../../src/ports/chat.ts'
+import { issueDocument } from '../../src/release/release.ts'
 import { type TestDesk, testDesk } from '../fakes/desk.ts'
 
 let open: TestDesk | undefined
@@ -47,7 +49,6 @@ describe('a release', () => {
     const t = await start()
     await t.type('alice', '/release user-service v1.1.0')
     const release = await t.reach('R-1', 'awaiting approval')
-    const { issueDocument } = await import('../../src/release/release.ts')
     const issue = issueDocument(release) as { steps: { step_name: string; details: object }[] }
     expect(Object.keys(issue).sort()).toEqual(['candidate', 'created_at', 'service', 'steps', 'title'])
     expect(issue).toMatchObject({ title: 'Release Preparation - user-service v1.1.0', candidate: 'v1.1.0' })
@@ -98,6 +99,46 @@ describe('a release', () => {
     expect(refused.steps[0]).toMatchObject({ step_name: 'VersionCheck', status: 'failed' })
     expect(t.target.calls).toEqual([])
   })
+
+  test('that is refused keeps its four steps, the plan failed and why, and is stored as an issue like any other', async () => {
+    const t = await start()
+    t.target.hosts.get('sh-2')!.down = true
+    await t.type('alice', '/release user-service v1.1.0')
+    const refused = await t.reach('R-1', 'refused')
+    expect(refused.steps.map(({ step_name, status }) => [step_name, status])).toEqual([
+      ['VersionCheck', 'failed'],
+      ['MetricAnalysis', 'warning'],
+      ['ReleasePlan', 'failed'],
+      ['RiskPrediction', 'success'],
+    ])
+    expect(refused.steps[2]).toMatchObject({
+      summary: expect.stringMatching(/^No plan: .*sh-2 did not answer/),
+      details: { service: 'user-service', gray_strategy: { batches: [] } },
+    })
+    await expect.poll(async () => (await t.desk.store.get('issues', 'R-1/1'))?.document).toEqual(issueDocument(refused))
+  })
+
+  test('that another came before after it was planned is refused with a plan that failed', async () => {
+    const t = await start()
+    await t.type('alice', '/release user-service v1.1.0')
+    await t.reach('R-1', 'awaiting approval')
+    const { probe } = t.target
+    t.target.probe = async (...host) => {
+      // R-1 is approved while R-2 is being prepared.
+      t.target.probe = probe
+      await t.press('bob', 'R-1', 'release.approve')
+      return probe(...host)
+    }
+    await t.type('carol', '/release user-service v1.2.0')
+    const refused = await t.reach('R-2', 'refused')
+    expect(refused.steps[2]).toMatchObject({
+      step_name: 'ReleasePlan',
+      status: 'failed',
+      summary: 'No plan: R-1 of user-service is in progress.',
+      details: { gray_strategy: { batches: [] } },
+    })
+    await expect.poll(async () => (await t.desk.store.get('issues', 'R-2/1'))?.document).toEqual(issueDocument(refused))
+  })
 })
 
 test('a version that does not exist is refused with the nearest that is known', async () => {
@@ -105,6 +146,32 @@ test('a version that does not exist is refused with the nearest that is known', 
   await t.type('alice', '/release user-service v1.0.1')
   expect((await t.reach('R-1', 'refused')).state).toMatchObject({
     why: expect.stringMatching(/Did you mean v1\.0\.0\?/),
+  })
+})
+
+describe('a release that was prepared without metrics', () => {
+  test('says so before the approval; its hold offers no Resume and names the request that would be watched', async () => {
+    const t = await start()
+    await t.type('alice', '/release user-service v1.1.0 bj-1 sh-2')
+    await t.reach('R-1', 'awaiting approval')
+    const words = (message: Message) => JSON.stringify(message.blocks)
+    await expect
+      .poll(() => words(t.chat.card('R-1')))
+      .toMatch(/No metrics: every gate will hold and ask\. .*\/release user-service v1\.1\.0/)
+    await t.press('bob', 'R-1', 'release.approve')
+    const { state } = await t.reach('R-1', 'held')
+    const request = 'once Prometheus has its metrics, /release user-service v1.1.0 bj-1 sh-2'
+    expect(state).toMatchObject({
+      gate: 'inconclusive',
+      why: expect.stringMatching(/^gate inconclusive: no metric is watched/),
+      next: expect.stringContaining(request),
+      offers: ['promote', 'rollback', 'abort'],
+    })
+    await expect.poll(() => words(t.chat.card('R-1'))).toContain(request)
+    await expect.poll(() => words(t.chat.posts.get('R-1/held 1')!.message)).toContain(request)
+    expect((await t.type('alice', '/release resume R-1')).text).toMatch(/does not fit now.*promote\|rollback\|abort/)
+    await t.type('alice', '/release rollback R-1')
+    await t.reach('R-1', 'rolled back')
   })
 })
 

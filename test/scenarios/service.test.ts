@@ -76,7 +76,7 @@ describe.skipIf(skipReal)('a service that does not do its part', () => {
   test('what it said before it failed stands in the thread, and in /status of the host', async () => {
     expect(bot.channel()).toContain('│ no database at db:5432')
     const { text } = await bot.type('vera', '/status bj-1')
-    expect(text).toMatch(/^bj-1: switch v1\.0\.0, done 0/)
+    expect(text).toMatch(/^bj-1: R-\d+ rollback, attempt 1: succeeded/)
   })
 
   describe('under a policy that asks', () => {

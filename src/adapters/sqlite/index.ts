@@ -72,6 +72,9 @@ export async function createSqliteStore(options: SqliteOptions): Promise<Store> 
      SELECT ?1, ?3, ?2 WHERE ?3 >= 0 AND ?3 > (SELECT coalesce(max(seq), -1) FROM entries WHERE stream = ?1)`,
   )
   const selectEntries = db.prepare('SELECT seq, entry FROM entries WHERE stream = ? AND seq >= ? ORDER BY seq LIMIT ?')
+  const selectLast = db.prepare(
+    'SELECT seq, entry FROM (SELECT seq, entry FROM entries WHERE stream = ? ORDER BY seq DESC LIMIT ?) ORDER BY seq',
+  )
   const finds = new Map<string, StatementSync>()
   let closed = false
 
@@ -142,6 +145,13 @@ export async function createSqliteStore(options: SqliteOptions): Promise<Store> 
           .all(stream, checkNumber(from, 'sequence number'), count)
           .map((row): Entry => ({ seq: Number(row.seq), entry: decode(row.entry) }))
       }),
+
+    last: (stream, limit) =>
+      call(() =>
+        selectLast
+          .all(stream, checkNumber(limit, 'limit'))
+          .map((row): Entry => ({ seq: Number(row.seq), entry: decode(row.entry) })),
+      ),
 
     close: async () => {
       if (closed) return

@@ -11,8 +11,13 @@ import { quote } from './quote.ts'
 const script = (name: string) => readFileSync(join(import.meta.dirname, 'scripts', name), 'utf8')
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 
-/** The fixed texts that are sent: the job protocol, and the payload whose digest people approve. */
+/**
+ * The fixed texts that are sent: the job protocol (what both sides know, the call, the runner that stays behind), and the
+ * payload whose digest people approve.
+ */
+const jobScript = script('job.sh')
 export const agentScript = script('agent.sh')
+export const runnerScript = script('runner.sh')
 export const deployScript = script('deploy.sh')
 export const deployDigest = sha256(deployScript)
 
@@ -22,14 +27,14 @@ export const deployDigest = sha256(deployScript)
  */
 export const bootstrap = quote(['sh', '-c', script('bootstrap.sh').trim()])
 
-// The two texts are most of what is sent, and the same every time.
-const head = quote(['set', '--', agentScript])
-const quotedDeploy = quote([deployScript])
+// The texts are most of what is sent, and the same every time.
+const head = quote(['set', '--', jobScript, agentScript])
+const quoted = new Map([runnerScript, deployScript].map((text) => [text, quote([text])]))
 
-/** What goes to stdin: length, the agent, and its arguments quoted. */
+/** What goes to stdin: length, the agent in its two parts, and its arguments quoted. */
 export function program(verb: string, nonce: string, root: string, args: readonly string[]): Buffer {
-  const rest = [verb, nonce, root, ...args].map((word) => (word === deployScript ? quotedDeploy : quote([word])))
-  const text = `${head} ${rest.join(' ')}\neval "$1"`
+  const rest = [verb, nonce, root, ...args].map((word) => quoted.get(word) ?? quote([word]))
+  const text = `${head} ${rest.join(' ')}\neval "$1$2"`
   return Buffer.from(`${Buffer.byteLength(text)}\n${text}`)
 }
 
@@ -203,6 +208,7 @@ export function runArgs(job: Job, from: number): string[] {
     upload?.algorithm ?? '',
     upload?.digest ?? '',
     job.version,
+    runnerScript,
   ]
 }
 

@@ -1,8 +1,8 @@
 import pico from 'picocolors'
 import { z } from 'zod'
-import type { Chat, Message, Post } from '../../ports/chat.ts'
-import type { Json, Store } from '../../ports/store.ts'
-import { renderButtons, renderMessage } from './render.ts'
+import type { Message } from '../../ports/chat.ts'
+import type { Store } from '../../ports/store.ts'
+import { renderEdit, renderWhole } from './render.ts'
 
 const rowSchema = z.object({
   channel: z.string(),
@@ -13,19 +13,19 @@ const rowSchema = z.object({
 })
 
 /**
- * The channel as a transcript on a terminal. The message's row is durable before it is printed, and `shown/<key>` says which
- * revision was; after a crash `open` prints what is missing. An edit prints only what changed in its words, not its clocks.
+ * The channel as a transcript on a terminal, from the record in `messages`. `shown/<key>` says which revision was printed; after
+ * a crash `open` prints what is missing. An edit prints only what is news in it (`renderEdit`).
  */
-export function createTerminalChat(options: {
+export function createTerminal(options: {
   store: Store
   write: (text: string) => void
   color?: boolean
   /** Told when something could not be printed. */
   failed?: (error: unknown) => void
-}): Chat & { open(): Promise<void> } {
+}): { readonly surface: string; show(key: string): Promise<void>; open(): Promise<void> } {
   const { store, write } = options
   const colors = pico.createColors(options.color ?? false)
-  const lines = new Map<string, string[]>()
+  const shownNow = new Map<string, Message>()
   let printing = Promise.resolve()
 
   async function print(key: string): Promise<void> {
@@ -34,10 +34,9 @@ export function createTerminalChat(options: {
     const { channel, thread, message, revision } = rowSchema.parse(row.document)
     const shown = await store.get('shown', `terminal/${key}`)
     if (shown !== undefined && z.object({ revision: z.number() }).parse(shown.document).revision >= revision) return
-    const body = [...renderMessage(message, colors), ...renderButtons(message, colors)]
-    const before = lines.get(key)
-    lines.set(key, body)
-    const text = before === undefined ? body : changed(before, body)
+    const before = shownNow.get(key)
+    shownNow.set(key, message)
+    const text = before === undefined ? renderWhole(message, colors) : renderEdit(before, message, colors)
     if (text.length > 0) write(`${frame(text, { channel, thread, edited: before !== undefined })}\n`)
     const document = { revision }
     if (shown === undefined) await store.insert('shown', `terminal/${key}`, document)
@@ -46,10 +45,9 @@ export function createTerminalChat(options: {
 
   return {
     surface: 'terminal',
-    async put(post: Post): Promise<void> {
-      await save(store, post)
+    async show(key: string): Promise<void> {
       // The row is what counts; a print that failed is made up for by the next, and must not stop any other.
-      printing = printing.then(() => print(post.key)).catch(options.failed ?? (() => {}))
+      printing = printing.then(() => print(key)).catch(options.failed ?? (() => {}))
       await printing
     },
     async open(): Promise<void> {
@@ -59,32 +57,6 @@ export function createTerminalChat(options: {
       await printing
     },
   }
-}
-
-async function save(store: Store, post: Post): Promise<void> {
-  const document = { channel: post.channel, thread: post.thread, message: post.message as unknown as Json }
-  for (;;) {
-    const row = await store.get('messages', post.key)
-    if (row === undefined) {
-      if (await store.insert('messages', post.key, { ...document, revision: 1 })) return
-      continue
-    }
-    const before = rowSchema.parse(row.document)
-    // The same words again, after a crash: nothing to show.
-    if (JSON.stringify(before.message) === JSON.stringify(post.message)) return
-    if (
-      (await store.put('messages', post.key, { ...document, revision: before.revision + 1 }, row.version)) !== undefined
-    )
-      return
-  }
-}
-
-/** The lines of an edit whose words are new; a line that differs in its durations only (time left, elapsed) is left out. */
-function changed(before: string[], after: string[]): string[] {
-  const words = (line: string) => line.replace(/(\d+(\.\d+)?\s?(ms|s|min|h|d)\b\s?)+/g, '#')
-  const known = new Set(before.map(words))
-  const fresh = after.filter((line) => !known.has(words(line)))
-  return fresh.length === 0 || fresh[0] === after[0] ? fresh : [after[0] ?? '', ...fresh]
 }
 
 function frame(text: string[], where: { channel: string; thread?: string; edited: boolean }): string {

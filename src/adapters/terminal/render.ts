@@ -1,6 +1,7 @@
 import Table from 'cli-table3'
 import type pico from 'picocolors'
 import type { Block, Message } from '../../ports/chat.ts'
+import { newsOf } from './news.ts'
 
 type Colors = ReturnType<typeof pico.createColors>
 
@@ -21,6 +22,17 @@ export function renderMessage(message: Message, colors: Colors): string[] {
   ]
 }
 
+/** A message that was not shown before: all of it, and what may be pressed. */
+export function renderWhole(message: Message, colors: Colors): string[] {
+  return [...renderMessage(message, colors), ...renderButtons(message, colors)]
+}
+
+/** What an edit tells, under the message's title; no line when it tells nothing. */
+export function renderEdit(before: Message, after: Message, colors: Colors): string[] {
+  const news = newsOf(before, after)
+  return news === undefined ? [] : renderWhole(news, colors)
+}
+
 export function renderButtons(message: Message, colors: Colors): string[] {
   if (message.buttons.length === 0) return []
   return [`  ${message.buttons.map((button) => colors.inverse(` ${plain(button.label)} `)).join(' ')}`]
@@ -33,7 +45,10 @@ function renderBlock(block: Block): string[] {
     case 'fields':
       return [block.items.map((item) => `${plain(item.label)}: ${plain(item.value)}`).join('  ·  ')]
     case 'table':
-      return [...(block.caption === undefined ? [] : [plain(block.caption)]), ...table(block.columns, block.rows)]
+      return [
+        ...(block.caption === undefined ? [] : [plain(block.caption)]),
+        ...(block.rows.length === 0 ? [] : table(block.columns, block.rows)),
+      ]
     case 'progress': {
       const width = Math.max(...block.items.map((item) => item.label.length), 0)
       return block.items.map((item) => {
@@ -48,6 +63,7 @@ function renderBlock(block: Block): string[] {
   }
 }
 
+/** Without any column's name there is no head: rows of a table that was shown before. */
 function table(columns: string[], rows: string[][]): string[] {
   const bare = {
     top: '',
@@ -67,7 +83,7 @@ function table(columns: string[], rows: string[][]): string[] {
     middle: '  ',
   }
   const drawn = new Table({
-    head: columns.map(plain),
+    head: columns.some((name) => name !== '') ? columns.map(plain) : [],
     chars: bare,
     style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
   })

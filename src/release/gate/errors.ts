@@ -1,7 +1,8 @@
 import { detectableRise, exceedsShare, fisherGreater, overdispersion, pool } from '../../lib/statistics.ts'
 import { countsOf, shareOf, sortHosts } from './hosts.ts'
-import type { Comparison, GatePolicy, HostCounts, MetricObservation, MetricVerdict, Observation } from './schema.ts'
+import type { Comparison, GatePolicy, HostCounts, MetricObservation, Observation } from './schema.ts'
 import { say } from './units.ts'
+import { type Judged, sayGaps } from './why.ts'
 
 interface Share {
   k: number
@@ -24,7 +25,7 @@ interface Cells {
  * binomial tail), or when upgraded hosts are worse than the waiting ones (or their own past) beyond chance and beyond the
  * floor. Worse counts on upgraded hosts never turn a fail into anything else.
  */
-export function judgeErrors(metric: MetricObservation, observation: Observation, policy: GatePolicy): MetricVerdict {
+export function judgeErrors(metric: MetricObservation, observation: Observation, policy: GatePolicy): Judged {
   const hosts = sortHosts(metric, policy, false)
   const upgraded = countsOf(observation, hosts.upgraded)
   const waiting = countsOf(observation, hosts.waiting)
@@ -38,8 +39,12 @@ export function judgeErrors(metric: MetricObservation, observation: Observation,
     query: metric.query,
   }
   if (treated.n === 0 || treated.n < policy.minRequests) {
+    const { gaps } = hosts
     const few = `${Math.round(treated.n)} of ${policy.minRequests} requests needed on upgraded hosts`
-    return { ...base, at: 'inconclusive', why: `error rate: ${[...hosts.gaps, few].join(', ')}` }
+    // Where no host can be judged, that nothing was counted on them says nothing new.
+    const shared = gaps.length > 0 && hosts.upgraded.length === 0 ? undefined : few
+    const words = [...(gaps.length === 0 ? [] : [sayGaps(gaps)]), ...(shared === undefined ? [] : [shared])]
+    return { ...base, at: 'inconclusive', why: `error rate: ${words.join(', ')}`, gaps, shared }
   }
   const value = treated.k / treated.n
   const comparison = compareShares(cells, policy)
@@ -50,7 +55,8 @@ export function judgeErrors(metric: MetricObservation, observation: Observation,
   const alike = over === 'no' || comparison?.worse ? undefined : excuse(cells, limit as number, policy)
   if (comparison?.worse || (over === 'beyond chance' && alike === undefined))
     return { ...seen, at: 'fail', why: numbers }
-  if (hosts.gaps.length > 0) return { ...seen, at: 'inconclusive', why: `error rate: ${hosts.gaps.join(', ')}` }
+  if (hosts.gaps.length > 0)
+    return { ...seen, at: 'inconclusive', why: `error rate: ${sayGaps(hosts.gaps)}`, gaps: hosts.gaps }
   if (hosts.controlLost) return { ...seen, at: 'inconclusive', why: `${numbers}; no waiting host has data` }
   if (alike !== undefined) return { ...seen, at: 'inconclusive', why: `${numbers}; ${alike}` }
   if (over === 'maybe') return { ...seen, at: 'inconclusive', why: `${numbers}; too few to tell from chance` }

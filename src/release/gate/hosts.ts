@@ -1,12 +1,13 @@
 import { pool } from '../../lib/statistics.ts'
 import type { GatePolicy, Group, HostCounts, HostPoints, MetricObservation, Observation, Tally } from './schema.ts'
+import type { Gap } from './why.ts'
 
 /** What the hosts of one metric have to say. */
 export interface Hosts {
   upgraded: HostPoints[]
   waiting: HostPoints[]
-  /** Why some upgraded hosts cannot be judged, in words; empty when all can. */
-  gaps: string[]
+  /** Why some upgraded hosts cannot be judged; empty when all can. */
+  gaps: Gap[]
   /** There are waiting hosts, but none of them has data. */
   controlLost: boolean
 }
@@ -25,7 +26,7 @@ export function sortHosts(metric: MetricObservation, policy: GatePolicy, needPoi
   return {
     upgraded: usable('upgraded'),
     waiting,
-    gaps: of('upgraded').flatMap(({ host, gap }) => (gap === undefined ? [] : [`${host.host} ${gap}`])),
+    gaps: of('upgraded').flatMap(({ gap }) => (gap === undefined ? [] : [gap])),
     controlLost: of('waiting').length > 0 && waiting.length === 0,
   }
 }
@@ -34,19 +35,15 @@ function numbers(points: readonly [number, number][]): [number, number][] {
   return points.filter(([at, value]) => Number.isFinite(at) && Number.isFinite(value))
 }
 
-function gapOf(
-  host: HostPoints,
-  metric: MetricObservation,
-  policy: GatePolicy,
-  needPoints: boolean,
-): string | undefined {
+function gapOf(host: HostPoints, metric: MetricObservation, policy: GatePolicy, needPoints: boolean): Gap | undefined {
+  const name = host.host
   const fresh = policy.freshSeconds ?? Math.max(5, 4 * metric.scrapeSeconds)
   const anything = host.after.length + host.before.length + host.notNumbers > 0
-  if (host.ageSeconds === undefined) return anything ? 'has no current data' : 'has no series'
-  if (host.ageSeconds > fresh) return `has no fresh data (${Math.round(host.ageSeconds)} s old)`
+  if (host.ageSeconds === undefined) return { host: name, reason: anything ? 'no current data' : 'no series' }
+  if (host.ageSeconds > fresh) return { host: name, reason: 'stale', seconds: host.ageSeconds }
   if (!needPoints || host.after.length >= policy.minSamples) return undefined
-  if (host.after.length === 0 && host.notNumbers > 0) return 'gives only NaN'
-  return `has ${host.after.length} samples of ${policy.minSamples} needed`
+  if (host.after.length === 0 && host.notNumbers > 0) return { host: name, reason: 'only NaN' }
+  return { host: name, reason: 'few samples', samples: host.after.length, needed: policy.minSamples }
 }
 
 /** Requests that these hosts answered in the window; undefined when nothing counts them. */

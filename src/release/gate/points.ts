@@ -8,27 +8,12 @@ import {
   median,
 } from '../../lib/statistics.ts'
 import { requestsOf, sortHosts } from './hosts.ts'
-import type {
-  Comparison,
-  GatePolicy,
-  HostPoints,
-  MetricKey,
-  MetricObservation,
-  MetricVerdict,
-  Observation,
-} from './schema.ts'
+import type { Comparison, GatePolicy, HostPoints, MetricKey, MetricObservation, Observation } from './schema.ts'
 import { say } from './units.ts'
+import { type Judged, metricNames, sayGaps } from './why.ts'
 
 // More CPU or memory within its limit is what a new version may cost; slower or wrong answers are not.
 const condemnedByComparison: ReadonlySet<MetricKey> = new Set(['error_rate', 'latency'])
-
-const names: Record<MetricKey, string> = {
-  cpu: 'CPU',
-  memory: 'memory',
-  error_rate: 'error rate',
-  latency: 'latency',
-  traffic: 'traffic',
-}
 
 interface Compared {
   comparison: Comparison
@@ -41,7 +26,7 @@ interface Compared {
  * waiting ones (or than their own past when none waits) beyond chance, effect size and floor.
  * Higher values on upgraded hosts never turn a fail into anything else.
  */
-export function judgePoints(metric: MetricObservation, observation: Observation, policy: GatePolicy): MetricVerdict {
+export function judgePoints(metric: MetricObservation, observation: Observation, policy: GatePolicy): Judged {
   const hosts = sortHosts(metric, policy, true)
   const requests = requestsOf(observation, hosts.upgraded)
   const count = (list: HostPoints[]) => list.reduce((sum, { after }) => sum + after.length, 0)
@@ -56,10 +41,11 @@ export function judgePoints(metric: MetricObservation, observation: Observation,
     },
     query: metric.query,
   }
-  const name = names[metric.key]
+  const name = metricNames[metric.key]
   if (hosts.upgraded.length === 0) {
-    const why = hosts.gaps.length === 0 ? 'no upgraded host was observed' : hosts.gaps.join(', ')
-    return { ...base, at: 'inconclusive', why: `${name}: ${why}` }
+    const shared = hosts.gaps.length === 0 ? 'no upgraded host was observed' : undefined
+    const why = `${name}: ${shared ?? sayGaps(hosts.gaps)}`
+    return { ...base, at: 'inconclusive', why, gaps: hosts.gaps, shared }
   }
   const worst = hosts.upgraded.reduce((high, host) => (level(host.after) > level(high.after) ? host : high))
   const value = level(worst.after)
@@ -67,12 +53,15 @@ export function judgePoints(metric: MetricObservation, observation: Observation,
   const comparison = compared?.comparison
   const seen = { ...base, value, comparison, smallestRegression: compared?.smallest }
   const numbers = describe(name, metric, value, worst, hosts.upgraded.length, comparison, base.samples.upgraded)
-  const blocked = hosts.gaps.length > 0 ? `${name}: ${hosts.gaps.join(', ')}` : undefined
+  const blocked = hosts.gaps.length > 0 ? `${name}: ${sayGaps(hosts.gaps)}` : undefined
 
-  if (metric.direction === 'both') return { ...seen, at: blocked ? 'inconclusive' : 'pass', why: blocked ?? numbers }
+  const held = { ...seen, at: 'inconclusive' as const, gaps: hosts.gaps }
+
+  if (metric.direction === 'both')
+    return blocked === undefined ? { ...seen, at: 'pass', why: numbers } : { ...held, why: blocked }
   if (metric.key === 'latency' && requests !== undefined && requests < policy.minRequests) {
-    const why = `${name}: ${Math.round(requests)} of ${policy.minRequests} requests needed on upgraded hosts`
-    return { ...seen, at: 'inconclusive', why }
+    const shared = `${Math.round(requests)} of ${policy.minRequests} requests needed on upgraded hosts`
+    return { ...seen, at: 'inconclusive', why: `${name}: ${shared}`, shared }
   }
   const worse = comparison?.worse === true
   const over = limit === undefined ? [] : hosts.upgraded.filter(({ after }) => level(after) > limit)
@@ -81,7 +70,7 @@ export function judgePoints(metric: MetricObservation, observation: Observation,
   const surge = comparison?.against === 'before' && metric.key === 'latency' ? surgeOf(observation, hosts.upgraded) : 1
   if (worse && condemnedByComparison.has(metric.key) && surge < policy.surge)
     return { ...seen, at: 'fail', why: numbers }
-  if (blocked !== undefined) return { ...seen, at: 'inconclusive', why: blocked }
+  if (blocked !== undefined) return { ...held, why: blocked }
   if (hosts.controlLost) return { ...seen, at: 'inconclusive', why: `${numbers}; no waiting host has data` }
   if (excuses[0] !== undefined) return { ...seen, at: 'inconclusive', why: `${numbers}; ${excuses[0]}` }
   if (worse && surge >= policy.surge) {

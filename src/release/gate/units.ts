@@ -6,7 +6,7 @@ interface Unit {
   size: number
 }
 
-// The units of a threshold as the release issue prints it; CPU is in CPU seconds used per minute, so 0.5 cores read "30s".
+// The units of a threshold in the release issue's JSON, whose form is given; CPU is in CPU seconds used per minute, so 0.5 cores read "30s".
 const units: Record<MetricKind, Unit[]> = {
   ratio: [{ suffix: '%', size: 0.01 }],
   seconds: [
@@ -25,7 +25,7 @@ const units: Record<MetricKind, Unit[]> = {
   per_second: [{ suffix: '/s', size: 1 }],
 }
 
-/** A threshold as the release issue prints it: "0.1%", "250ms", "2GB", "30s" (CPU seconds a minute), "12/s". */
+/** A threshold in the release issue's JSON: "0.1%", "250ms", "2GB", "30s" (CPU seconds a minute), "12/s". */
 export function formatLimit(kind: MetricKind, value: number): string {
   const unit = fitting(kind, value)
   return `${Number((value / unit.size).toPrecision(6))}${unit.suffix}`
@@ -44,7 +44,7 @@ export function roundLimit(kind: MetricKind, value: number): number {
 /** A value in a sentence: "8.1 %", "412 ms", "1.5 GB", "0.42 cores", "12 a second". */
 export function say(kind: MetricKind, value: number): string {
   if (kind === 'ratio') return `${(value * 100).toFixed(Math.abs(value) >= 0.0005 || value === 0 ? 1 : 3)} %`
-  if (kind === 'cores') return `${value.toFixed(2)} cores`
+  if (kind === 'cores') return `${value > 0 && value < 0.01 ? Number(value.toPrecision(1)) : value.toFixed(2)} cores`
   if (kind === 'per_second') return `${Number(value.toPrecision(3))} a second`
   const unit = fitting(kind, value)
   return `${Number((value / unit.size).toPrecision(3))} ${unit.suffix}`

@@ -1,6 +1,7 @@
 import pico from 'picocolors'
 import { afterEach, describe, expect, test } from 'vitest'
-import { createTerminalChat } from '../../../src/adapters/terminal/index.ts'
+import { createChannel } from '../../../src/adapters/channel/index.ts'
+import { createTerminal } from '../../../src/adapters/terminal/index.ts'
 import { renderMessage } from '../../../src/adapters/terminal/render.ts'
 import type { Message } from '../../../src/ports/chat.ts'
 import type { Store } from '../../../src/ports/store.ts'
@@ -25,7 +26,9 @@ afterEach(() => {
 })
 function terminal() {
   const out: string[] = []
-  return { out, chat: createTerminalChat({ store, write: (text) => out.push(text) }) }
+  const surface = createTerminal({ store, write: (text) => out.push(text) })
+  const { put } = createChannel({ store, clock: () => new Date(), surfaces: [surface] })
+  return { out, chat: { put, open: surface.open } }
 }
 
 describe('the transcript', () => {
@@ -57,8 +60,76 @@ describe('the transcript', () => {
         }),
       ),
     )
-    expect(out.join('')).toMatch(/✎ R-1 user-service\n\s+bj-1\s+healthy/)
+    expect(out.join('')).toMatch(/✎ R-1 user-service\n\s+Hosts\n\s+bj-1\s+healthy\n$/)
     expect(out.join('')).not.toMatch(/observing/)
+  })
+
+  const gate = (cpu: string, errorRate: string, samples: number) => ({
+    type: 'table' as const,
+    caption: 'Gate of batch 1, so far',
+    columns: ['metric', 'gate', 'why'],
+    news: ['gate'],
+    rows: [
+      ['CPU', cpu, `0.02 cores on bj-${samples}, ${samples} samples`],
+      ['error rate', errorRate, `0.${samples} %, ${samples * 40} requests`],
+    ],
+  })
+
+  test('a gate whose figures alone have changed prints nothing, and one metric that turns prints its row alone', async () => {
+    const { out, chat } = terminal()
+    const put = (...of: Parameters<typeof gate>) => chat.put(post(message({ blocks: [gate(...of)] })))
+    await put('pass', 'pass', 5)
+    expect(out.join('')).toMatch(/metric\s+gate\s+why\n\s+CPU\s+pass/)
+    out.length = 0
+    await put('pass', 'pass', 7)
+    expect(out).toEqual([])
+    await put('pass', 'fail', 9)
+    expect(out.join('')).toBe(
+      '#releases ✎ R-1 user-service\n  Gate of batch 1, so far\n  error rate  fail  0.9 %, 360 requests\n',
+    )
+  })
+
+  test('an edit names the hosts, bars and fields that changed, and no others', async () => {
+    const { out, chat } = terminal()
+    const put = (done: number, version: string, ...fields: { label: string; value: string }[]) =>
+      chat.put(
+        post(
+          message({
+            blocks: [
+              { type: 'fields', items: [{ label: 'requested by', value: 'alice' }, ...fields] },
+              {
+                type: 'progress',
+                items: [
+                  { label: 'batch 1', done, total: 1, note: 'healthy' },
+                  { label: 'batch 2', done: 0, total: 2, note: 'pending' },
+                ],
+              },
+              {
+                type: 'table',
+                columns: ['host', 'version'],
+                rows: [
+                  ['bj-1', version],
+                  ['sh-1', 'v1.0.0'],
+                ],
+              },
+            ],
+          }),
+        ),
+      )
+    await put(0, 'v1.0.0')
+    out.length = 0
+    await put(1, 'v1.1.0', { label: 'approved by', value: 'bob' }, { label: 'remaining', value: 'about 42 s' })
+    expect(out.join('')).toBe(
+      '#releases ✎ R-1 user-service\n  approved by: bob\n  batch 1 ██████████ 1/1 healthy\n  bj-1  v1.1.0\n',
+    )
+  })
+
+  test('an edit that changes what may be pressed prints the buttons', async () => {
+    const { out, chat } = terminal()
+    await chat.put(post(message()))
+    out.length = 0
+    await chat.put(post(message({ buttons: [{ ...message().buttons[0]!, label: 'Resume' }] })))
+    expect(out.join('')).toMatch(/✎ R-1 user-service\n\s+Resume\s*\n$/)
   })
 
   test('the same words again print nothing, and a restart does not print what was shown', async () => {

@@ -1,0 +1,217 @@
+import { mkdir, statfs } from 'node:fs/promises'
+import { userInfo } from 'node:os'
+import { createInterface } from 'node:readline/promises'
+import { createAudit } from './access/audit.ts'
+import { auditKey } from './access/audit-key.ts'
+import { needPerson } from './access/policy.ts'
+import { issueToken, listTokens, revokeToken } from './access/tokens.ts'
+import { createPrometheus } from './adapters/prometheus/index.ts'
+import { lockFolder } from './adapters/sqlite/index.ts'
+import { createSshTarget, scanHostKeys } from './adapters/ssh/index.ts'
+import { openStore } from './app.ts'
+import { type Config, loadConfig } from './config/load.ts'
+import type { Problem } from './config/problems.ts'
+import { doctorExitCode, type Patient, renderDoctor, runDoctor } from './entry/doctor.ts'
+import { enroll } from './entry/enroll.ts'
+import { loadKnowledge } from './knowledge/knowledge.ts'
+import { Fault } from './lib/fault.ts'
+import { createLog } from './lib/log.ts'
+import { createRedactor } from './lib/redact.ts'
+import { analyseMetrics } from './release/metrics.ts'
+
+type Write = (text: string) => void
+
+/** `rollcall doctor`: prints a table with a remedy per failure; the exit code says whether anything failed. */
+export async function doctor(path: string, write: (text: string) => void, color: boolean): Promise<number> {
+  const read = tryConfig(path)
+  const patient = read.config === undefined ? undefined : patientOf(read.config)
+  const checks = await runDoctor({
+    source: path,
+    problems: read.problems,
+    warnings: read.config?.warnings ?? [],
+    patient: patient?.patient,
+    clock: () => new Date(),
+  })
+  await patient?.close()
+  write(renderDoctor(checks, color))
+  return doctorExitCode(checks)
+}
+
+function tryConfig(path: string): { config?: Config; problems: Problem[] } {
+  try {
+    return { config: loadConfig(path, process.env), problems: [] }
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error
+    const problems = error.data.problems as Problem[] | undefined
+    return { problems: problems ?? [{ path, say: error.message, remedy: error.next }] }
+  }
+}
+
+function patientOf(config: Config): { patient: Patient; close: () => Promise<void> } {
+  const target = createSshTarget({ hosts: config.hosts, bastions: config.bastions, options: config.ssh })
+  const metrics = config.prometheus === undefined ? undefined : createPrometheus(config.prometheus)
+  const { folder } = config.store
+  return {
+    close: () => target.close(),
+    patient: {
+      services: config.services,
+      hosts: config.hosts,
+      people: config.people,
+      target,
+      fetch,
+      ...(metrics === undefined || config.prometheus === undefined
+        ? {}
+        : {
+            prometheus: {
+              url: config.prometheus.url,
+              answers: async () => void (await metrics.instant('1')),
+              find: async (service) =>
+                (
+                  await analyseMetrics(metrics, {
+                    service: service.name,
+                    hosts: config.hosts,
+                    red: service.red,
+                    now: new Date(),
+                  })
+                ).metrics.map((metric) => metric.name),
+            },
+          }),
+      store: {
+        name: folder,
+        open: async () => {
+          const lock = lockFolder(folder)
+          const store = await openStore(config)
+          const close = async () => {
+            await store.close()
+            lock.release()
+          }
+          return { get: store.get, insert: store.insert, put: store.put, close }
+        },
+        freeMb: async () => {
+          await mkdir(folder, { recursive: true, mode: 0o700 })
+          const { bavail, bsize } = await statfs(folder)
+          return (bavail * bsize) / 1e6
+        },
+      },
+      knowledge: { folder: config.knowledge, load: () => loadKnowledge(config.knowledge) },
+    },
+  }
+}
+
+/** `rollcall enroll`: shows the host keys that hosts present and pins them in the file. The exit code says whether all is pinned. */
+export async function enrollHosts(
+  path: string,
+  hostIds: string[],
+  options: { yes: boolean; replace: boolean },
+  write: (text: string) => void,
+): Promise<number> {
+  const config = loadConfig(path, process.env)
+  const all = [...config.bastions, ...config.hosts]
+  const result = await enroll(
+    {
+      file: path,
+      hosts: all,
+      write,
+      scan: async (id) => {
+        const host = all.find((each) => each.id === id)
+        if (host === undefined) return []
+        return scanHostKeys(host, { bastions: config.bastions, hosts: config.hosts, options: config.ssh })
+      },
+      confirm: async (question) => {
+        const terminal = createInterface({ input: process.stdin, output: process.stdout })
+        try {
+          return /^y(es)?$/i.test((await terminal.question(`${question} [y/N] `)).trim())
+        } finally {
+          terminal.close()
+        }
+      },
+    },
+    hostIds,
+    options,
+  )
+  return Object.values(result).every((each) => ['pinned', 'replaced', 'unchanged'].includes(each)) ? 0 : 1
+}
+
+/**
+ * `rollcall token <person>`: a personal token for the console and its API, shown this once. With `list` the tokens of the person
+ * (of everybody when none is named), with `revoke` the end of one. May be called while the bot runs. Fault `access.unknown-person`.
+ */
+export async function tokens(
+  path: string,
+  person: string | undefined,
+  options: { list: boolean; revoke?: string },
+  write: Write,
+): Promise<number> {
+  return withAudit(path, async ({ config, store, note, clock }) => {
+    if (options.revoke !== undefined) {
+      const revoked = await revokeToken(store, options.revoke, clock)
+      await note('access.token-revoke', `token ${options.revoke}`, revoked)
+      write(
+        revoked ? `Token ${options.revoke} is void now.\n` : 'There is no such token. Next: rollcall token --list\n',
+      )
+      return revoked ? 0 : 1
+    }
+    if (options.list) {
+      const rows = await listTokens(store, person)
+      for (const row of rows)
+        write(`${row.id}  ${row.person}  made ${row.createdAt}${row.revokedAt ? '  revoked' : ''}\n`)
+      if (rows.length === 0) write('There are no tokens. Next: rollcall token <person>\n')
+      return 0
+    }
+    if (person === undefined) {
+      write("Whose token? Next: rollcall token <person>, a person's id from rollcall.yaml\n")
+      return 2
+    }
+    const { id } = needPerson(config.people, person)
+    const issued = await issueToken(store, { id }, clock)
+    await note('access.token-issue', `token ${issued.id} for ${id}`, true)
+    write(`${issued.token}\n`)
+    write(`This is shown once. ${id} signs in with it in the console; rollcall token --revoke ${issued.id} ends it.\n`)
+    return 0
+  })
+}
+
+/** `rollcall audit`: checks the whole chain. Exit code 1 when an entry was changed or is missing. */
+export async function verifyAudit(
+  path: string,
+  kept: { head?: string; entries?: number },
+  write: Write,
+): Promise<number> {
+  return withAudit(path, async ({ audit }) => {
+    const verdict = await audit.verify(kept)
+    if (verdict.ok) write(`The audit log is whole: ${verdict.entries} entries, head ${verdict.head}\n`)
+    else write(`The audit log is broken at entry ${verdict.brokenAt}: ${verdict.why}\n`)
+    return verdict.ok ? 0 : 1
+  })
+}
+
+async function withAudit<T>(
+  path: string,
+  work: (parts: {
+    config: Config
+    store: Awaited<ReturnType<typeof openStore>>
+    audit: ReturnType<typeof createAudit>
+    note: (action: string, target: string, done: boolean) => Promise<boolean>
+    clock: () => Date
+  }) => Promise<T>,
+): Promise<T> {
+  const config = loadConfig(path, process.env)
+  const store = await openStore(config)
+  const clock = () => new Date()
+  try {
+    const key = await auditKey(config.store.folder, process.env)
+    const redactor = createRedactor(config.secrets)
+    const log = createLog({ redact: redactor, level: config.log.level })
+    const audit = createAudit({ store, key, clock, log, redact: redactor.text })
+    const from = { surface: 'terminal' }
+    // Whoever may run this here may read the data folder: the machine's user name is what there is to say about them.
+    const who = `${userInfo().username}@machine`
+    const note = (action: string, target: string, done: boolean) =>
+      audit.note({ who, from, action, target, result: done ? 'done' : 'refused' })
+    const result = await work({ config, store, audit, note, clock })
+    await audit.flush()
+    return result
+  } finally {
+    await store.close()
+  }
+}

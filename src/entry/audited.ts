@@ -1,0 +1,74 @@
+import type { From } from '../access/audit.ts'
+import type { Person } from '../access/config.ts'
+import { asFault } from '../lib/fault.ts'
+import type { Json } from '../ports/store.ts'
+import type { Answer } from '../release/answer.ts'
+import type { Desk } from '../release/desk.ts'
+import { findRelease } from '../release/find.ts'
+import type { Release } from '../release/release.ts'
+
+/** What a press or a command is about to change. */
+export interface Deed {
+  action: string
+  /** The id of a release, or a service: the release of it that is meant. */
+  release?: string
+  /** What else it is about: a version, hosts. */
+  about?: string
+}
+
+/** Who does it, and where from. */
+export interface Doer {
+  person: Person
+  from: From
+}
+
+/** Does it, and writes down who did it and what came of it: done, refused, or failed, with the release before and after. */
+export async function audited<A extends Answer & { release?: string }>(
+  desk: Desk,
+  { person, from }: Doer,
+  deed: Deed,
+  act: () => Promise<A>,
+): Promise<A> {
+  const found = await look(desk, deed.release)
+  const target = [found?.id ?? deed.release, deed.about].filter((part) => part !== undefined && part !== '').join(' ')
+  const before = found && stateOf(found)
+  const note = { who: person.id, from, action: deed.action, target, before }
+  try {
+    const answer = await act()
+    const after = answer.release === undefined ? await stateNow(desk, found) : { release: answer.release }
+    const came = answer.ok ? ({ result: 'done' } as const) : ({ result: 'refused', why: answer.text } as const)
+    await desk.audit.note({ ...note, ...came, after })
+    return answer
+  } catch (error) {
+    const fault = asFault(error)
+    // What somebody could have done otherwise was refused; the rest is ours.
+    const failed = fault.retry || fault.code.startsWith('internal.')
+    const after = await stateNow(desk, found)
+    await desk.audit.note({ ...note, result: failed ? 'failed' : 'refused', why: fault.message, after })
+    throw error
+  }
+}
+
+/** A release that cannot be read is no reason to leave anything undone. */
+async function look(desk: Desk, which: string | undefined): Promise<Release | undefined> {
+  if (which === undefined) return undefined
+  try {
+    return await findRelease(desk, which)
+  } catch {
+    return undefined
+  }
+}
+
+async function stateNow(desk: Desk, found: Release | undefined): Promise<Json | undefined> {
+  const now = await look(desk, found?.id)
+  return now && stateOf(now)
+}
+
+/** What of a release a decision can change at once. */
+function stateOf({ state, approvals, stop }: Release): Json {
+  return {
+    state: state.at,
+    approvals: approvals.map(({ by }) => by),
+    ...(stop ? { stop: `${stop.kind} by ${stop.by}` } : {}),
+  }
+}

@@ -1,0 +1,82 @@
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { Fault } from '../../lib/fault.ts'
+
+const root = join(import.meta.dirname, '../../..')
+const source = join(root, 'src/web')
+const built = join(root, 'dist/web')
+/** Holds the digest of what the folder was built from. */
+const stamp = '.built-from'
+
+/**
+ * The folder with the console's client, built first when it is missing or its sources have changed since. Fault
+ * `console.not-built` when that is not possible, as in an installation without development packages.
+ */
+export async function clientFolder(say: (line: string) => void): Promise<string> {
+  const wanted = await digestOfSources()
+  const mark = join(built, stamp)
+  const present = existsSync(mark) ? await readFile(mark, 'utf8') : undefined
+  if (present === wanted) return built
+  const vite = viteProgram()
+  if (vite === undefined) {
+    // Sources newer than the build are odd, but a client that works is better than none.
+    if (present !== undefined) return built
+    throw new Fault('console.not-built', {
+      say: 'The console has not been built, and its build tools are not installed.',
+      next: 'run npm ci && npm run build where development packages may be installed, and copy dist/ here',
+    })
+  }
+  say('Building the console once (about 20 s) …')
+  // Beside it, so that a build that is interrupted leaves the old one, and two at the same time do not mix.
+  const fresh = `${built}.${process.pid}`
+  try {
+    await promisify(execFile)(process.execPath, [vite, 'build', source, '--outDir', fresh, '--logLevel', 'warn'], {
+      cwd: root,
+      env: { ...process.env, NODE_ENV: 'production' },
+      maxBuffer: 1e7,
+    })
+    await writeFile(join(fresh, stamp), wanted)
+    await mkdir(join(root, 'dist'), { recursive: true })
+    await rm(built, { recursive: true, force: true })
+    await rename(fresh, built)
+  } catch (cause) {
+    await rm(fresh, { recursive: true, force: true })
+    throw new Fault('console.not-built', {
+      say: 'The console could not be built.',
+      next: 'run npm run build and read what it says',
+      cause,
+    })
+  }
+  return built
+}
+
+/** sha256 over the names and contents of the client's sources, the types it shares, and the locked versions of its packages. */
+async function digestOfSources(): Promise<string> {
+  const hash = createHash('sha256')
+  const files = [
+    ...(await filesBelow(source)),
+    ...(await filesBelow(join(root, 'src/ports'))),
+    join(root, 'package-lock.json'),
+  ].filter((file) => existsSync(file))
+  for (const file of files.toSorted()) hash.update(`${file.slice(root.length)}\0`).update(await readFile(file))
+  return hash.digest('hex')
+}
+
+async function filesBelow(folder: string): Promise<string[]> {
+  if (!existsSync(folder)) return []
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+}
+
+function viteProgram(): string | undefined {
+  try {
+    return join(createRequire(import.meta.url).resolve('vite/package.json'), '../bin/vite.js')
+  } catch {
+    return undefined
+  }
+}

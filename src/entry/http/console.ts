@@ -1,0 +1,82 @@
+import type { Audit } from '../../access/audit.ts'
+import { createSessions } from '../../access/sessions.ts'
+import type { ChannelLog } from '../../ports/chat.ts'
+import type { Desk } from '../../release/desk.ts'
+import type { Command } from '../command.ts'
+import { auditRoutes } from './audit.ts'
+import type { ServerDeps } from './deps.ts'
+import type { Feed } from './feed.ts'
+import { createStands, guard } from './guard.ts'
+import { type OidcDeps, oidcRoutes } from './oidc.ts'
+import { createServer, type HttpServer } from './server.ts'
+import { sessionRoutes } from './session.ts'
+
+export interface ConsoleParts {
+  desk: Desk
+  audit: Audit
+  commands: Command[]
+  log: ChannelLog
+  feed: Feed
+  /** The folder with the built client. */
+  webRoot: string
+  listen: { host: string; port: number; publicUrl?: string; allowedHosts?: readonly string[] }
+  /** Signing in through a provider, if there is one. */
+  oidc?: OidcDeps['oidc'] & { label: string }
+  sessionHours?: { idle: number; longest: number }
+  /** One may be any of the people without proof: the sandbox, and nothing else. */
+  demo: boolean
+  language: 'en' | 'zh'
+  version: string
+  heard?: ServerDeps['heard']
+}
+
+/** The console's server with its guard, sign-in and audit log put together. */
+export async function createConsole(parts: ConsoleParts): Promise<HttpServer> {
+  const { desk, audit, listen, oidc, language, version } = parts
+  const people = () => desk.people
+  const { store, clock } = desk
+  let bound: number | undefined
+  const access = {
+    store,
+    people,
+    clock,
+    audit,
+    sessions: createSessions({
+      store,
+      people,
+      clock,
+      idleHours: parts.sessionHours?.idle,
+      longestHours: parts.sessionHours?.longest,
+    }),
+    addresses: { ...listen, port: () => bound },
+    demo: parts.demo,
+  }
+  const channels = [desk.channel]
+  const server = await createServer({
+    desk,
+    commands: parts.commands,
+    log: parts.log,
+    feed: parts.feed,
+    webRoot: parts.webRoot,
+    listen,
+    language,
+    version,
+    channels,
+    heard: parts.heard,
+    stands: createStands(access),
+    plugins: [
+      guard(access),
+      sessionRoutes({ ...access, view: { language, version, channels }, oidc: oidc && { label: oidc.label } }),
+      ...(oidc === undefined ? [] : [oidcRoutes({ ...access, oidc, log: desk.log })]),
+      auditRoutes({ audit }),
+    ],
+  })
+  return {
+    ...server,
+    async listen() {
+      const url = await server.listen()
+      bound = Number(new URL(url).port) || (url.startsWith('https') ? 443 : 80)
+      return url
+    },
+  }
+}

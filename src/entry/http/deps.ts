@@ -1,0 +1,60 @@
+import type {
+  FastifyBaseLogger,
+  FastifyInstance,
+  FastifyPluginAsync,
+  FastifyRequest,
+  RawReplyDefaultExpression,
+  RawRequestDefaultExpression,
+  RawServerDefault,
+} from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import type { Person } from '../../access/config.ts'
+import { signInFirst } from '../../access/refusals.ts'
+import type { ChannelLog } from '../../ports/chat.ts'
+import type { Desk } from '../../release/desk.ts'
+import type { Command, CommandAnswer } from '../command.ts'
+import type { Feed } from './feed.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who asks; set by the guard, undefined on public routes for those who have not signed in. */
+    person: Person | undefined
+  }
+}
+
+export interface ServerDeps {
+  desk: Desk
+  commands: Command[]
+  /** The record of what was posted. */
+  log: ChannelLog
+  feed: Feed
+  /** Registered before every route, so that their hooks hold for all of them: the guard, sign-in, audit. */
+  plugins: FastifyPluginAsync[]
+  /** The folder with the built client. */
+  webRoot: string
+  listen: { host: string; port: number }
+  language: 'en' | 'zh'
+  /** Rollcall's own. */
+  version: string
+  channels: string[]
+  /** What a surface of its own answers to typed text before it is read as a command; undefined when it is none of its own. */
+  heard?: (person: Person, text: string) => Promise<CommandAnswer | undefined>
+  /** Whether the session of this request still holds. Asked while a reader of the events stays connected. */
+  stands?: (request: FastifyRequest) => Promise<boolean>
+  /** Milliseconds between signs of life to readers of the events; 15,000 unless told. */
+  heartbeatMs?: number
+}
+
+export type App = FastifyInstance<
+  RawServerDefault,
+  RawRequestDefaultExpression,
+  RawReplyDefaultExpression,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>
+
+/** The person who asks. The guard lets nobody else through to a route that needs one. */
+export function personOf(request: FastifyRequest): Person {
+  if (request.person !== undefined) return request.person
+  throw signInFirst()
+}

@@ -1,0 +1,72 @@
+import type { SeriesView, WindowView } from '../../ports/console.ts'
+import type { Row } from '../../ports/store.ts'
+import type { Desk } from '../../release/desk.ts'
+import { type MetricObservation, observationSchema, replay, type Verdict } from '../../release/gate.ts'
+import type { Release } from '../../release/release.ts'
+
+/** Points of one window in an answer: a fleet of hundreds of hosts is thinned out, which a chart does not show. */
+const POINTS_SHOWN = 60_000
+
+/** What the gate saw, window by window, from the observations that were kept with the verdicts. */
+export async function seriesOf(desk: Desk, release: Release): Promise<SeriesView> {
+  const rows = await desk.store.find('observations', { prefix: `${release.id}/` })
+  const windows: WindowView[] = []
+  for (const row of rows) {
+    windows.push(windowOf(row, release))
+    // Each may be large; between two of them others get their turn.
+    await new Promise<void>((resolve) => setImmediate(resolve))
+  }
+  return { windows: windows.sort((a, b) => a.at - b.at) }
+}
+
+function windowOf(row: Row, release: Release): WindowView {
+  const name = row.id.slice(release.id.length + 1)
+  const { observation: kept } = row.document as { observation: unknown }
+  const observation = observationSchema.parse(kept)
+  const known = release.verdicts.find(({ verdict }) => verdict.time === observation.at)
+  // The release keeps the last verdict of each batch; those of earlier rounds come out of the observation again.
+  const verdict = known?.verdict ?? replay(row.document)
+  const points = observation.metrics.reduce(
+    (sum, { hosts }) => sum + hosts.reduce((all, host) => all + host.before.length + host.after.length, 0),
+    0,
+  )
+  return {
+    name,
+    batch: known?.batch ?? Number(/batch (\d+)/.exec(name)?.[1] ?? 0),
+    before: observation.before,
+    after: observation.after,
+    at: observation.at,
+    verdict: verdict.at,
+    why: verdict.why,
+    metrics: observation.metrics.map((metric) => metricOf(metric, verdict, release, Math.ceil(points / POINTS_SHOWN))),
+  }
+}
+
+function metricOf(
+  { key, name, kind, query, limits, hosts }: MetricObservation,
+  verdict: Verdict,
+  release: Release,
+  every: number,
+): WindowView['metrics'][number] {
+  const judged = verdict.metrics.find((each) => each.key === key)
+  return {
+    key,
+    name,
+    unit: kind,
+    query,
+    verdict: judged?.at ?? 'inconclusive',
+    why: judged?.why ?? '',
+    limits,
+    hosts: hosts.map(({ host, group, before, after }) => {
+      const at = release.hosts[host]?.deployedAt
+      const deployedAt = group === 'upgraded' && at !== undefined ? { deployedAt: Date.parse(at) / 1000 } : {}
+      return { host, group, ...deployedAt, points: thin([...before, ...after], every) }
+    }),
+  }
+}
+
+/** Every n-th point, and the last one always. */
+function thin(points: [number, number][], every: number): [number, number][] {
+  if (every <= 1) return points
+  return points.filter((_, index) => index % every === 0 || index === points.length - 1)
+}

@@ -1,0 +1,140 @@
+import rateLimit from '@fastify/rate-limit'
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import Fastify, { type FastifyRequest, type InjectOptions, type LightMyRequestResponse } from 'fastify'
+import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { needListed } from '../../access/routes.ts'
+import { Fault } from '../../lib/fault.ts'
+import { actionRoutes } from './actions.ts'
+import { commandRoutes } from './commands.ts'
+import { compress } from './compress.ts'
+import type { App, ServerDeps } from './deps.ts'
+import { eventRoutes } from './events.ts'
+import { hostRoutes } from './hosts.ts'
+import { jobRoutes } from './jobs.ts'
+import { maskAll } from './mask.ts'
+import { messageRoutes } from './messages.ts'
+import { clientPages } from './pages.ts'
+import { peopleRoutes } from './people.ts'
+import { refuse, toRefusal } from './refusals.ts'
+import { releaseRoutes } from './releases.ts'
+import { docsPolicy, secureHeaders } from './security.ts'
+import { serviceRoutes } from './services.ts'
+
+export interface HttpServer {
+  /** Resolves with the URL once connections are accepted. Fault `entry.port-taken`. */
+  listen(): Promise<string>
+  /** Ends the readers of the events, lets running answers end, and stops. */
+  close(): Promise<void>
+  inject(options: InjectOptions): Promise<LightMyRequestResponse>
+}
+
+/** Everything that is sent to the server is small; long texts have bounds of their own. */
+const BODY_BYTES = 64 * 1024
+
+/** How often one person may press, type or probe; routes may set limits of their own. */
+const presses = {
+  max: 120,
+  timeWindow: '1 minute',
+  // After the guard: who is signed in has an allowance of their own, wherever they are.
+  hook: 'preValidation' as const,
+  keyGenerator: (request: FastifyRequest) => request.person?.id ?? request.ip,
+  errorResponseBuilder: (_request: FastifyRequest, { after }: { after: string }) =>
+    new Fault('entry.too-many', { say: 'That were too many requests.', next: `wait ${after}, then try it again` }),
+}
+
+/**
+ * The console's server: REST under /api/v1, its description under /api/docs, live events, and the client's files. Fault
+ * `access.route-not-listed` when a route, be it of a plugin, is not in the route table.
+ */
+export async function createServer(deps: ServerDeps): Promise<HttpServer> {
+  const { desk } = deps
+  const app: App = Fastify({
+    logger: false,
+    bodyLimit: BODY_BYTES,
+    requestTimeout: 15_000,
+    handlerTimeout: 120_000,
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: 200 },
+    frameworkErrors: (error, _request, reply) => {
+      const { status, refusal } = toRefusal(error)
+      reply.raw.writeHead(status, { 'content-type': 'application/json; charset=utf-8' }).end(JSON.stringify(refusal))
+    },
+  })
+  // JSON only: it is what no form of another site can send.
+  app.removeContentTypeParser('text/plain')
+  app.setValidatorCompiler(validatorCompiler)
+  app.setSerializerCompiler(serializerCompiler)
+  app.setErrorHandler(refuse(desk))
+  app.addHook('onRoute', (route) => {
+    for (const method of [route.method].flat()) {
+      needListed(method, route.url)
+      if (method === 'POST') route.config = { rateLimit: presses, ...route.config }
+    }
+  })
+  await secureHeaders(app)
+  app.addHook('onRequest', async (request, reply) => {
+    // Who may read an answer can change with the next request.
+    if (request.url.startsWith('/api/v1/')) reply.header('cache-control', 'no-store')
+  })
+  app.addHook('preSerialization', async (_request, _reply, payload) => maskAll(payload, desk.redact))
+  app.addHook('onSend', compress)
+  app.addHook('onResponse', async (request, reply) => {
+    const fields = { method: request.method, route: request.routeOptions.url, status: reply.statusCode }
+    desk.log.debug({ ...fields, ms: Math.round(reply.elapsedTime), person: request.person?.id }, 'answered')
+  })
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Rollcall', version: deps.version, description: 'What the console asks the server.' },
+    },
+    transform: jsonSchemaTransform,
+  })
+  for (const plugin of deps.plugins) await app.register(plugin)
+  if (!app.hasDecorator('rateLimit')) await app.register(rateLimit, { global: false })
+  if (!app.hasRequestDecorator('person')) app.decorateRequest('person', undefined)
+  await app.register(swaggerUi, {
+    routePrefix: '/api/docs',
+    staticCSP: docsPolicy,
+    uiConfig: { validatorUrl: null, docExpansion: 'list' },
+  })
+  healthRoute(app)
+  for (const routes of areas) routes(app, deps)
+  await clientPages(app, deps.webRoot)
+  await app.ready()
+  return {
+    async listen() {
+      try {
+        return await app.listen({ host: deps.listen.host, port: deps.listen.port })
+      } catch (cause) {
+        const { host, port } = deps.listen
+        if ((cause as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw cause
+        throw new Fault('entry.port-taken', {
+          say: `Port ${port} on ${host} is taken by another process.`,
+          next: 'stop that process, or set another under console.port',
+          cause,
+        })
+      }
+    },
+    close: () => app.close(),
+    inject: (options) => app.inject(options),
+  }
+}
+
+const areas: ((app: App, deps: ServerDeps) => void)[] = [
+  releaseRoutes,
+  messageRoutes,
+  actionRoutes,
+  hostRoutes,
+  serviceRoutes,
+  peopleRoutes,
+  jobRoutes,
+  commandRoutes,
+  eventRoutes,
+]
+
+function healthRoute(app: App): void {
+  const schema = { summary: 'Whether the server answers', response: { 200: z.object({ status: z.literal('ok') }) } }
+  app.get('/healthz', { schema }, async () => ({ status: 'ok' as const }))
+}

@@ -1,0 +1,85 @@
+import { type Language, translate, translateDuration, translateWord } from './translate.ts'
+
+/** What a message must have to be translated; the one of the chat port has it. */
+interface Shown {
+  title: string
+  blocks: ShownBlock[]
+  buttons: ShownButton[]
+}
+type ShownBlock =
+  | { type: 'text'; text: string }
+  | { type: 'fields'; items: { label: string; value: string }[] }
+  | { type: 'table'; caption?: string; columns: string[]; rows: string[][]; news?: string[] }
+  | { type: 'progress'; items: { label: string; done: number; total: number; note: string }[] }
+  | { type: 'code'; text: string }
+interface ShownButton {
+  label: string
+  confirm?: string
+}
+
+/** Columns whose cells are words of ours, such as a state; in the others only whole sentences are. */
+const WORDS = new Set(['state', 'gate', 'version', 'back to', 'metric', 'would detect', 'warns above', 'fails above'])
+const DURATIONS = new Set(['observe', 'elapsed', 'remaining'])
+
+/**
+ * The message in the reader's language: title, texts, labels, values, captions, columns, cells, notes, the labels of buttons and
+ * their questions. Ids, actions, tones and code blocks stay as they are, and so does what is not a sentence of ours.
+ */
+export function translateMessage<M extends Shown>(message: M, language: Language): M {
+  if (language === 'en') return message
+  return {
+    ...message,
+    title: translate(message.title, language),
+    blocks: message.blocks.map((block) => translateBlock(block, language)),
+    buttons: message.buttons.map((button) => translateButton(button, language)),
+  }
+}
+
+export function translateButton<B extends ShownButton>(button: B, language: Language): B {
+  const { label, confirm } = button
+  return {
+    ...button,
+    label: translateWord(label, language),
+    ...(confirm === undefined ? {} : { confirm: translate(confirm, language) }),
+  }
+}
+
+function translateBlock(block: ShownBlock, language: Language): ShownBlock {
+  switch (block.type) {
+    case 'text':
+      return { ...block, text: translate(block.text, language) }
+    case 'fields':
+      return {
+        ...block,
+        items: block.items.map(({ label, value }) => ({
+          label: translateWord(label, language),
+          value: DURATIONS.has(label) ? translateDuration(value, language) : translate(value, language),
+        })),
+      }
+    case 'table':
+      return {
+        ...block,
+        ...(block.caption === undefined ? {} : { caption: translateWord(block.caption, language) }),
+        columns: block.columns.map((column) => translateWord(column, language)),
+        rows: block.rows.map((row) => row.map((cell, at) => translateCell(block.columns[at] ?? '', cell, language))),
+        // Names of columns, which are translated alike.
+        ...(block.news === undefined ? {} : { news: block.news.map((column) => translateWord(column, language)) }),
+      }
+    case 'progress':
+      return {
+        ...block,
+        items: block.items.map((item) => ({
+          ...item,
+          label: translate(item.label, language),
+          note: translateWord(item.note, language),
+        })),
+      }
+    case 'code':
+      return block
+  }
+}
+
+function translateCell(column: string, cell: string, language: Language): string {
+  if (WORDS.has(column)) return translateWord(cell, language)
+  return DURATIONS.has(column) ? translateDuration(cell, language) : translate(cell, language)
+}

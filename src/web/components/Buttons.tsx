@@ -1,0 +1,111 @@
+import { Button as AntButton } from 'antd'
+import { useEffect, useRef, useState } from 'react'
+import type { Button } from '../../ports/chat.ts'
+import type { PressAnswer } from '../../ports/console.ts'
+import { ApiError } from '../api.ts'
+import { useT } from '../i18n/index.tsx'
+import { usePress } from '../queries.ts'
+import { useMe } from '../session.tsx'
+import { Confirm } from './Confirm.tsx'
+import { ToneIcon } from './State.tsx'
+
+type Told = { label: string; answer: PressAnswer }
+
+/** A card's buttons. A press that needs it is confirmed first; what came of it is told below, with its reason and what is next. */
+export function Buttons({ buttons, about }: { buttons: Button[]; about: string }) {
+  const t = useT()
+  const { may } = useMe()
+  const press = usePress()
+  const [working, setWorking] = useState<string>()
+  const [asked, setAsked] = useState<Button>()
+  const [told, setTold] = useState<Told>()
+  const result = useRef<HTMLDivElement>(null)
+
+  // The button that was pressed may be gone from the card: the focus then follows to the answer instead of being lost.
+  useEffect(() => {
+    if (told !== undefined && (document.activeElement === null || document.activeElement === document.body)) {
+      result.current?.focus()
+    }
+  }, [told])
+
+  const carryOut = async (button: Button) => {
+    setWorking(button.id)
+    setTold(undefined)
+    try {
+      setTold({ label: button.label, answer: await press.mutateAsync(button.id) })
+    } catch (error) {
+      setTold({ label: button.label, answer: refusalOf(error) })
+    } finally {
+      setWorking(undefined)
+    }
+  }
+
+  const onPress = (button: Button) => {
+    if (button.confirm === undefined) void carryOut(button)
+    else setAsked(button)
+  }
+
+  return (
+    <>
+      {buttons.length === 0 ? null : (
+        <fieldset className="buttons">
+          <legend className="sr-only">{about}</legend>
+          {buttons.map((button) => (
+            <AntButton
+              key={button.id}
+              type={button.style === 'primary' && may.includes(button.action) ? 'primary' : 'default'}
+              danger={button.style === 'danger'}
+              loading={working === button.id}
+              disabled={working !== undefined && working !== button.id}
+              title={may.includes(button.action) ? undefined : t('box.not-allowed')}
+              data-action={button.action}
+              onClick={() => onPress(button)}
+            >
+              {button.label}
+            </AntButton>
+          ))}
+        </fieldset>
+      )}
+      {asked?.confirm === undefined ? null : (
+        <Confirm
+          title={about}
+          question={asked.confirm}
+          action={asked.label}
+          danger={asked.style === 'danger'}
+          onYes={() => {
+            setAsked(undefined)
+            void carryOut(asked)
+          }}
+          onNo={() => setAsked(undefined)}
+        />
+      )}
+      <div aria-live="polite">
+        {told === undefined ? null : (
+          <div className="told" data-tone={told.answer.ok ? 'good' : 'warn'} ref={result} tabIndex={-1}>
+            <ToneIcon tone={told.answer.ok ? 'good' : 'warn'} />
+            <div className="told-words">
+              <strong>{t(told.answer.ok ? 'press.done' : 'press.refused', { label: told.label })}</strong>
+              <span>{told.answer.text}</span>
+              {told.answer.next === undefined || told.answer.next === '' ? null : (
+                <span className="muted">{t('common.next', { next: told.answer.next })}</span>
+              )}
+            </div>
+            <button
+              type="button"
+              className="plain-button"
+              onClick={() => setTold(undefined)}
+              aria-label={t('common.close')}
+            >
+              ×
+            </button>
+          </div>
+        )}
+      </div>
+    </>
+  )
+}
+
+function refusalOf(error: unknown): PressAnswer {
+  if (error instanceof ApiError) return { ok: false, text: error.say, next: error.next }
+  return { ok: false, text: error instanceof Error ? error.message : String(error) }
+}

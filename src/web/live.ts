@@ -1,0 +1,126 @@
+import type { QueryClient } from '@tanstack/react-query'
+import type { Change, MessageView } from '../ports/console.ts'
+import { API, api, queryString } from './api.ts'
+import { keys, staleAfter } from './keys.ts'
+import { merge, type Pages } from './pages.ts'
+
+export type Line = 'connecting' | 'open' | 'lost'
+
+/** Changes that come in a burst are answered with one request each: they are gathered this long. */
+const GATHER_MS = 120
+const RETRY_MS = [500, 1000, 2000, 4000, 8000]
+
+/** Keeps what is shown up to date from the server's events. Returns the function that ends it. */
+export function follow(client: QueryClient, onLine: (line: Line) => void): () => void {
+  let source: EventSource | undefined
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let failures = 0
+  let lastId = ''
+  let missed = false
+  let ended = false
+  const gather = gathering(client)
+
+  const open = () => {
+    source = new EventSource(`${API}/events${queryString({ lastEventId: lastId })}`)
+    source.addEventListener('open', () => {
+      failures = 0
+      // A stream that is opened anew before it had any event cannot say from where on it missed some.
+      if (missed) void client.invalidateQueries()
+      missed = false
+      onLine('open')
+    })
+    source.addEventListener('change', (event) => {
+      lastId = event.lastEventId
+      const change = readChange(event.data)
+      if (change !== undefined) gather.add(change)
+    })
+    source.addEventListener('reset', (event) => {
+      lastId = event.lastEventId
+      void client.invalidateQueries()
+    })
+    source.addEventListener('error', () => {
+      if (ended) return
+      onLine('lost')
+      if (source?.readyState === EventSource.CLOSED) again()
+    })
+  }
+  const again = () => {
+    missed = lastId === ''
+    source?.close()
+    clearTimeout(timer)
+    const wait = RETRY_MS[Math.min(failures, RETRY_MS.length - 1)] ?? 8000
+    failures += 1
+    timer = setTimeout(open, wait)
+  }
+  open()
+  return () => {
+    ended = true
+    clearTimeout(timer)
+    gather.end()
+    source?.close()
+  }
+}
+
+/** A change as the server sends it, or undefined when it is none. */
+export function readChange(data: unknown): Change | undefined {
+  if (typeof data !== 'string') return undefined
+  try {
+    const value: unknown = JSON.parse(data)
+    if (typeof value !== 'object' || value === null) return undefined
+    if (!('kind' in value) || !('key' in value)) return undefined
+    return typeof value.kind === 'string' && typeof value.key === 'string' ? (value as Change) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Collects changes, one per (kind, key), and carries them out together. */
+export function gathering(client: QueryClient): { add(change: Change): void; end(): void } {
+  const waiting = new Map<string, Change>()
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const carryOut = () => {
+    timer = undefined
+    const changes = [...waiting.values()]
+    waiting.clear()
+    const stale = new Map(changes.flatMap(staleAfter).map((key) => [JSON.stringify(key), key]))
+    for (const queryKey of stale.values()) void client.invalidateQueries({ queryKey })
+    for (const change of changes) if (change.kind === 'message') void fetchMessage(client, change)
+  }
+  return {
+    add(change) {
+      waiting.set(`${change.kind} ${change.key}`, change)
+      timer ??= setTimeout(carryOut, GATHER_MS)
+    },
+    end() {
+      clearTimeout(timer)
+      waiting.clear()
+    },
+  }
+}
+
+/** Puts the newest form of one message where it is shown, and that of the message under which it stands (its count of replies). */
+async function fetchMessage(client: QueryClient, change: Change): Promise<void> {
+  try {
+    const message = await api.message(change.key)
+    place(
+      client,
+      message.thread === undefined ? keys.messages(message.channel) : keys.thread(message.channel, message.thread),
+      message,
+    )
+    client.setQueryData(keys.message(message.key), message)
+    if (message.thread !== undefined) {
+      const root = await api.message(message.thread)
+      place(client, keys.messages(root.channel), root)
+      client.setQueryData(keys.message(root.key), root)
+    }
+  } catch {
+    // What cannot be had now comes with the next change, or when the line is open again.
+    await client.invalidateQueries({ queryKey: ['messages'] })
+  }
+}
+
+function place(client: QueryClient, queryKey: readonly unknown[], message: MessageView): void {
+  // A page that is on its way may have been read before the change: it is asked for again.
+  if (client.isFetching({ queryKey }) > 0) void client.invalidateQueries({ queryKey })
+  client.setQueryData<Pages>(queryKey, (held) => (held === undefined ? undefined : merge(held, message)))
+}

@@ -1,0 +1,33 @@
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
+import { StrictMode } from 'react'
+import { createRoot } from 'react-dom/client'
+import { BrowserRouter } from 'react-router'
+import { Console } from './app.tsx'
+import { LanguageProvider } from './i18n/index.tsx'
+import { shouldRetry } from './queries.ts'
+import './style.css'
+import { ThemeProvider } from './theme-provider.tsx'
+
+const client = new QueryClient({
+  defaultOptions: {
+    // Events say what is new; asking again on every focus would only repeat it.
+    queries: { retry: shouldRetry, staleTime: 10_000, refetchOnWindowFocus: false },
+    mutations: { retry: false },
+  },
+})
+
+const root = document.getElementById('root')
+if (root === null) throw new Error('index.html has no #root')
+createRoot(root).render(
+  <StrictMode>
+    <QueryClientProvider client={client}>
+      <LanguageProvider>
+        <ThemeProvider>
+          <BrowserRouter>
+            <Console />
+          </BrowserRouter>
+        </ThemeProvider>
+      </LanguageProvider>
+    </QueryClientProvider>
+  </StrictMode>,
+)

@@ -1,0 +1,6 @@
+import type { MessageView } from '../../../ports/console.ts'
+
+/** The release that a post is about, known by its key (`R-12/card`); undefined for any other. */
+export function releaseOf(view: Pick<MessageView, 'key' | 'thread'>): string | undefined {
+  return /^(R-\d+)\//.exec(view.thread ?? view.key)?.[1]
+}

@@ -1,0 +1,97 @@
+import type { HostProgressView, ReleaseDetail } from '../../../ports/console.ts'
+
+/** Progress of hosts in the order in which a bar shows it: what is settled first, what is to come last. */
+export const PROGRESS = [
+  'healthy',
+  'skipped',
+  'rolled back',
+  'failed',
+  'unreachable',
+  'rolling back',
+  'deploying',
+  'pending',
+] as const
+
+export interface BatchProgress {
+  /** 0 for hosts that the plan does not name. */
+  id: number
+  hosts: HostProgressView[]
+  windowSeconds?: number
+  atOnce?: number
+  /** Hosts by state, in the order of the bar; states without hosts are left out. */
+  counts: { state: string; count: number }[]
+  /** Hosts of which nothing more is expected: healthy, skipped or taken back. */
+  settled: number
+}
+
+/** The batches of the plan with their hosts' progress, in order; hosts outside of it form a batch 0 at the end. */
+export function batchesOf(release: Pick<ReleaseDetail, 'progress' | 'plan'>): BatchProgress[] {
+  const byBatch = Map.groupBy(release.progress, (host) => host.batch)
+  const planned = release.plan?.batches ?? []
+  const ids = [...planned.map((batch) => batch.id), ...byBatch.keys()].filter((id, i, all) => all.indexOf(id) === i)
+  return ids
+    .sort((a, b) => (a || Number.MAX_SAFE_INTEGER) - (b || Number.MAX_SAFE_INTEGER))
+    .map((id) => {
+      const hosts = byBatch.get(id) ?? []
+      const batch = planned.find((each) => each.id === id)
+      return {
+        id,
+        hosts,
+        windowSeconds: batch?.windowSeconds,
+        atOnce: batch?.atOnce,
+        counts: countStates(hosts),
+        settled: hosts.filter(({ state }) => ['healthy', 'skipped', 'rolled back'].includes(state)).length,
+      }
+    })
+}
+
+function countStates(hosts: HostProgressView[]): { state: string; count: number }[] {
+  const counts = new Map<string, number>()
+  for (const { state } of hosts) counts.set(state, (counts.get(state) ?? 0) + 1)
+  const place = (state: string) => {
+    const found = (PROGRESS as readonly string[]).indexOf(state)
+    return found < 0 ? PROGRESS.length : found
+  }
+  return [...counts].map(([state, count]) => ({ state, count })).sort((a, b) => place(a.state) - place(b.state))
+}
+
+/** Hosts that need somebody's eye, with their reasons. */
+export function troubled(release: Pick<ReleaseDetail, 'progress'>): HostProgressView[] {
+  return release.progress.filter(({ state }) => ['failed', 'unreachable', 'skipped'].includes(state))
+}
+
+/**
+ * Seconds of observation windows that are still to come, as the card counts them (how long deploying takes is not known
+ * beforehand). Undefined when nothing is rolling out. `now` in milliseconds.
+ */
+export function secondsLeft(release: Pick<ReleaseDetail, 'state' | 'now' | 'plan'>, now: number): number | undefined {
+  const { plan, now: where } = release
+  if (release.state !== 'rolling out' || plan === undefined || where === undefined) return undefined
+  const later = plan.batches
+    .filter(({ id }) => id > where.batch)
+    .reduce((sum, { windowSeconds }) => sum + windowSeconds, 0)
+  const observing = where.doing === 'observing' && where.until !== undefined
+  const here = observing
+    ? Math.max(0, (new Date(where.until ?? '').getTime() - now) / 1000)
+    : (plan.batches.find(({ id }) => id === where.batch)?.windowSeconds ?? 0)
+  return later + here
+}
+
+/** The letter on a host's tile; healthy and pending bear none, they are the usual cases. */
+export const LETTERS: Record<string, string> = {
+  healthy: '',
+  pending: '',
+  deploying: '↻',
+  failed: '✕',
+  unreachable: '?',
+  skipped: '»',
+  'rolling back': '↺',
+  'rolled back': '↩',
+}
+
+/** Versions to go back to with the number of hosts each, most hosts first; null where there was none before. */
+export function wayBack(versions: Record<string, string | null>): { version: string | null; hosts: number }[] {
+  const counts = new Map<string | null, number>()
+  for (const version of Object.values(versions)) counts.set(version, (counts.get(version) ?? 0) + 1)
+  return [...counts].map(([version, hosts]) => ({ version, hosts })).sort((a, b) => b.hosts - a.hosts)
+}

@@ -1,0 +1,183 @@
+import { Tabs } from 'antd'
+import { type ReactNode, useEffect, useState } from 'react'
+import { Link, useParams, useSearchParams } from 'react-router'
+import type { ReleaseDetail } from '../../../ports/console.ts'
+import { API } from '../../api.ts'
+import { Buttons } from '../../components/Buttons.tsx'
+import { ErrorState, Loading } from '../../components/Feedback.tsx'
+import { Duration, Moment } from '../../components/Moment.tsx'
+import { StateTag } from '../../components/State.tsx'
+import { duration } from '../../format.ts'
+import { useLanguage, useT } from '../../i18n/index.tsx'
+import { useRelease } from '../../queries.ts'
+import { PageHead } from '../shared/ui.tsx'
+import { secondsLeft } from './facts.ts'
+import { Gate } from './gate.tsx'
+import { HostDrawer } from './host.tsx'
+import { Plan } from './plan.tsx'
+import { Progress } from './progress.tsx'
+import './release.css'
+import { Thread } from './thread.tsx'
+
+const TABS = ['progress', 'gate', 'plan', 'thread'] as const
+type Tab = (typeof TABS)[number]
+
+/** One release: where it stands, what may be done about it now, and everything that led there. */
+export default function Release() {
+  const t = useT()
+  const { id = '' } = useParams()
+  const release = useRelease(id)
+  if (release.data === undefined) {
+    if (release.error === null) return <Loading />
+    return (
+      <div className="v-view">
+        <ErrorState error={release.error} retry={() => void release.refetch()} />
+        <Link className="v-link" to="/releases">
+          {t('release.to-history')}
+        </Link>
+      </div>
+    )
+  }
+  return <Shown key={id} release={release.data} />
+}
+
+function Shown({ release }: { release: ReleaseDetail }) {
+  const t = useT()
+  const [params, setParams] = useSearchParams()
+  const tab = TABS.find((each) => each === params.get('tab')) ?? firstTab(release)
+  const host = release.progress.find((each) => each.host === params.get('host'))
+  const set = (name: string, value: string | undefined) =>
+    setParams(
+      (old) => {
+        const next = new URLSearchParams(old)
+        if (value === undefined) next.delete(name)
+        else next.set(name, value)
+        return next
+      },
+      { replace: true },
+    )
+  const openHost = (name: string) => set('host', name)
+  const content: Record<Tab, ReactNode> = {
+    progress: <Progress release={release} onHost={openHost} />,
+    gate: <Gate release={release} />,
+    plan: <Plan release={release} />,
+    thread: <Thread channel={release.channel} id={release.id} />,
+  }
+  return (
+    <div className="v-view release">
+      <Head release={release} />
+      <Tabs
+        activeKey={tab}
+        onChange={(key) => set('tab', key)}
+        destroyOnHidden
+        items={TABS.map((key) => ({
+          key,
+          label: t(`release.tab.${key}`),
+          children: <div className="rel-tab">{content[key]}</div>,
+        }))}
+      />
+      <HostDrawer host={host} onClose={() => set('host', undefined)} />
+    </div>
+  )
+}
+
+/** What one looks for first: before the rollout the plan, afterwards how far it is. */
+function firstTab(release: ReleaseDetail): Tab {
+  return release.startedAt === undefined ? 'plan' : 'progress'
+}
+
+function Head({ release }: { release: ReleaseDetail }) {
+  const t = useT()
+  const { service, current, candidate, id, approvals, approvalsNeeded } = release
+  const names = approvals.map(({ by }) => by).join(', ')
+  return (
+    <section className="rel-head" data-tone={release.tone}>
+      <PageHead
+        title={
+          <>
+            {service}{' '}
+            <span className="rel-versions">
+              {current === null ? null : (
+                <>
+                  <span className="rel-from">{current}</span> →{' '}
+                </>
+              )}
+              {candidate}
+            </span>
+          </>
+        }
+        facts={
+          <span className="rel-state">
+            <StateTag state={release.state} tone={release.tone} /> <span>{id}</span>
+            <a
+              className="v-link"
+              href={`${API}/releases/${encodeURIComponent(id)}/issue`}
+              target="_blank"
+              rel="noreferrer"
+            >
+              {t('release.json')}
+            </a>
+          </span>
+        }
+      />
+      <p className="rel-headline">{release.headline}</p>
+      <dl className="rel-facts">
+        <div>
+          <dt>{t('release.requested-by')}</dt>
+          <dd>{release.requester}</dd>
+        </div>
+        <div>
+          <dt>{t('release.approved-by')}</dt>
+          <dd>
+            {names === '' ? t('release.nobody') : names}{' '}
+            <span className="muted">{t('release.approvals', { done: approvals.length, needed: approvalsNeeded })}</span>
+          </dd>
+        </div>
+        <div>
+          <dt>{t(release.startedAt === undefined ? 'release.requested' : 'release.started')}</dt>
+          <dd>
+            <Moment at={release.startedAt ?? release.createdAt} />
+          </dd>
+        </div>
+        {release.startedAt === undefined ? null : (
+          <div>
+            <dt>{t('release.elapsed')}</dt>
+            <dd>{release.over ? <Duration seconds={release.seconds} /> : <Duration since={release.startedAt} />}</dd>
+          </div>
+        )}
+        <Remaining release={release} />
+        {release.planHash === '' ? null : (
+          <div>
+            <dt>{t('release.plan-word')}</dt>
+            <dd className="v-mono" title={release.planHash}>
+              {release.planHash.slice(0, 12)}
+            </dd>
+          </div>
+        )}
+      </dl>
+      <div className="rel-actions">
+        <Buttons buttons={release.buttons} about={`${id} ${service} ${candidate}`} />
+      </div>
+    </section>
+  )
+}
+
+function Remaining({ release }: { release: ReleaseDetail }) {
+  const t = useT()
+  const { language } = useLanguage()
+  const [now, setNow] = useState(() => Date.now())
+  const left = secondsLeft(release, now)
+  const counts = left !== undefined
+  useEffect(() => {
+    if (!counts) return
+    const timer = setInterval(() => setNow(Date.now()), 1000)
+    return () => clearInterval(timer)
+  }, [counts])
+  if (left === undefined) return null
+  return (
+    <div>
+      <dt>{t('release.remaining')}</dt>
+      <dd title={t('release.remaining-hint')}>{t('release.about', { time: duration(Math.ceil(left), language) })}</dd>
+    </div>
+  )
+}

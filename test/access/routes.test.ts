@@ -1,0 +1,119 @@
+import { describe, expect, test } from 'vitest'
+import { type Addresses, isLoopback, knownHost, knownOrigin } from '../../src/access/addresses.ts'
+import { isAction } from '../../src/access/policy.ts'
+import { accessOf, needListed, routes } from '../../src/access/routes.ts'
+import { createSieve } from '../../src/access/sieve.ts'
+
+describe('the table of routes', () => {
+  test('names actions of the policy table only', () => {
+    expect(Object.values(routes).filter((access) => access !== 'public' && !isAction(access))).toEqual([])
+  })
+
+  // Written out once more: what anybody may reach without signing in.
+  test('lets strangers reach files, health and sign-in, and nothing else', () => {
+    const open = Object.entries(routes).filter(([, access]) => access === 'public')
+    expect(open.map(([route]) => route).sort()).toEqual([
+      'DELETE /api/v1/session',
+      'GET /',
+      'GET /*',
+      'GET /api/v1/session',
+      'GET /api/v1/session/oidc',
+      'GET /api/v1/session/oidc/callback',
+      'GET /assets/*',
+      'GET /healthz',
+      'GET /index.html',
+      'POST /api/v1/session',
+    ])
+  })
+
+  test.each([
+    ['GET', '/api/v1/releases/:id', 'status.read'],
+    ['GET', '/api/v1/releases/:release', 'status.read'],
+    ['HEAD', '/api/v1/releases/:id', 'status.read'],
+    ['GET', '/api/docs', 'help.read'],
+    ['GET', '/api/docs/static/*', 'help.read'],
+    ['GET', '/api/v1/audit', 'audit.read'],
+  ])('%s %s asks for %s', (method, url, action) => expect(accessOf(method, url)).toBe(action))
+
+  test.each([
+    ['OPTIONS', '/api/v1/releases'],
+    ['PUT', '/api/v1/session'],
+    ['POST', '/api/docs'],
+    ['GET', '/api/docsx'],
+    ['GET', '/api/v1/*'],
+    ['GET', '/api/v1/secrets'],
+    ['GET', ''],
+    ['GET', '__proto__'],
+  ])('%s %s is in nobody’s hands', (method, url) => {
+    expect(accessOf(method, url)).toBeUndefined()
+    expect(() => needListed(method, url)).toThrow(expect.objectContaining({ code: 'access.route-not-listed' }))
+  })
+})
+
+describe('addresses', () => {
+  const at = (part: Partial<Addresses> = {}): Addresses => ({ host: '127.0.0.1', port: () => 8888, ...part })
+
+  test.each([
+    ['127.0.0.1:8888', at()],
+    ['localhost:8888', at()],
+    ['LOCALHOST:8888', at()],
+    ['[::1]:8888', at()],
+    ['10.0.0.5:8888', at({ host: '10.0.0.5' })],
+    ['[fd00::5]:8888', at({ host: 'fd00::5' })],
+    ['r.test', at({ publicUrl: 'https://r.test' })],
+    ['r.test:8443', at({ publicUrl: 'https://r.test:8443' })],
+    ['tunnel', at({ allowedHosts: ['tunnel'] })],
+    ['tunnel:8888', at({ allowedHosts: ['Tunnel'] })],
+    ['localhost:9000', at({ allowedHosts: ['localhost:9000'] })],
+    ['localhost', at({ port: () => 80 })],
+  ])('%s is ours', (host, addresses) => expect(knownHost(addresses, host)).toBe(true))
+
+  test.each([
+    [undefined, at()],
+    ['', at()],
+    ['localhost', at()],
+    ['localhost:9000', at()],
+    ['evil.test:8888', at()],
+    ['127.0.0.1.evil.test:8888', at()],
+    ['localhost:8888.evil.test', at()],
+    ['0.0.0.0:8888', at({ host: '0.0.0.0', publicUrl: 'https://r.test' })],
+    ['r.test:8888', at({ publicUrl: 'https://r.test' })],
+    ['127.0.0.1:undefined', at({ port: () => undefined })],
+  ])('%s is not', (host, addresses) => expect(knownHost(addresses, host)).toBe(false))
+
+  test.each([
+    ['http://localhost:8888', true],
+    ['https://r.test', true],
+    ['https://localhost:8888', false],
+    ['http://r.test', false],
+    ['https://r.test.evil.test', false],
+    ['http://localhost:3000', false],
+    ['http://localhost', false],
+    ['null', false],
+    ['', false],
+  ])('the origin %j: %s', (origin, ours) => {
+    expect(knownOrigin(at({ publicUrl: 'https://r.test' }), origin)).toBe(ours)
+  })
+
+  test.each(['127.0.0.1', '127.1.2.3', '::1', '[::1]', 'localhost'])('%s is this machine', (host) =>
+    expect(isLoopback(host)).toBe(true),
+  )
+  test.each(['0.0.0.0', '::', '10.0.0.1', '127.0.0.1.evil.test', 'localhost.evil.test', '1127.0.0.1', ''])(
+    '%j is not this machine only',
+    (host) => expect(isLoopback(host)).toBe(false),
+  )
+})
+
+test('the sieve lets each key pass once a window, only so many, and counts the rest', () => {
+  const time = { ms: 0 }
+  const sieve = createSieve(() => new Date(time.ms), 2, 1000)
+  expect(sieve('a')).toEqual({ pass: true, missed: 0 })
+  expect(sieve('a')).toEqual({ pass: false })
+  expect(sieve('b')).toEqual({ pass: true, missed: 1 })
+  expect(sieve('c')).toEqual({ pass: false })
+  time.ms = 1000
+  expect(sieve('a')).toEqual({ pass: true, missed: 1 })
+  // A clock that goes back begins a new window instead of none.
+  time.ms = 10
+  expect(sieve('a')).toEqual({ pass: true, missed: 0 })
+})
