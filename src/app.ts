@@ -14,7 +14,7 @@ import { createSshTarget } from './adapters/ssh/index.ts'
 import { createTerminal } from './adapters/terminal/index.ts'
 import { renderButtons, renderMessage } from './adapters/terminal/render.ts'
 import { type Config, loadConfig } from './config/load.ts'
-import { mayPress, press } from './entry/actions.ts'
+import { press } from './entry/actions.ts'
 import { type CommandAnswer, runCommand } from './entry/command.ts'
 import { createConsole } from './entry/http/console.ts'
 import { createFeed } from './entry/http/feed.ts'
@@ -27,6 +27,7 @@ import type { Store } from './ports/store.ts'
 import type { Answer } from './release/answer.ts'
 import { offerButtons } from './release/button.ts'
 import { createDesk, type Desk } from './release/desk.ts'
+import { probeFleet } from './release/fleet.ts'
 import { heal } from './release/heal.ts'
 import { card } from './release/issue.ts'
 import { rollbackStory } from './release/rollback.ts'
@@ -44,8 +45,6 @@ export interface App {
   command(person: string, text: string, channel?: string): Promise<CommandAnswer>
   /** A press on a button of a card. Fault `access.unknown-person`. */
   press(person: string, buttonId: string): Promise<Answer>
-  /** What that press would be answered now, without pressing. Fault `access.unknown-person`. */
-  mayPress(person: string, buttonId: string): Promise<Answer>
   /** Whom a surface knows by this id. */
   personOf(surface: string, userId: string): Person | undefined
   /** The release's card as it is shown now. */
@@ -161,6 +160,10 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
       for (const release of await desk.releases.list()) {
         await heal(desk, release)
       }
+      // The console shows the fleet as it is, not as it was left; nobody waits for it.
+      if (web !== undefined) {
+        probeFleet(desk).catch((error: unknown) => log.info({ err: error }, 'fleet not asked'))
+      }
     },
     async stop(ms = 30_000) {
       await web?.close()
@@ -173,7 +176,6 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     command: async (person, text, channel = desk.channel) =>
       masked(await runCommand({ desk, person: needPerson(desk.people, person), channel, commands }, text)),
     press: async (person, buttonId) => masked(await press(desk, buttonId, needPerson(desk.people, person))),
-    mayPress: async (person, buttonId) => masked(await mayPress(desk, needPerson(desk.people, person), buttonId)),
     personOf: (surface, userId) => findPerson(desk.people, surface, userId),
     card: cardOf,
     render: (message) => {

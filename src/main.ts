@@ -13,6 +13,7 @@ const USAGE = `rollcall: releases over SSH, approved in the channel
   rollcall enroll  [host …] [--yes] [--replace] [--config …] show and pin the host keys
   rollcall token   <person>|--list|--revoke <id>             a personal token to sign in to the console with
   rollcall audit   [--head <hash>] [--entries <n>]           check that the audit log is whole, and that it still has this head
+  rollcall build                                             build the console's client (serve and demo do it by themselves)
   rollcall demo    [--story] [--port 8888] [--keep]          a sandbox fleet with its console; --story plays the main job and ends
 `
 
@@ -46,6 +47,9 @@ async function main(argv: string[]): Promise<number> {
       return doctor(values.config, write, process.stdout.isTTY)
     case 'enroll':
       return enrollHosts(values.config, rest, { yes: values.yes, replace: values.replace }, write)
+    case 'build':
+      write(`${await clientFolder((line) => write(`${line}\n`))}\n`)
+      return 0
     case 'token':
       return tokens(values.config, rest[0], { list: values.list, revoke: values.revoke }, write)
     case 'audit':

@@ -33,6 +33,7 @@ export const routes = {
   'GET /api/v1/jobs/output': 'status.read',
   'GET /api/v1/services': 'status.read',
   'GET /api/v1/events': 'status.read',
+  'GET /api/v1/actions': 'status.read',
   'POST /api/v1/actions': 'status.read',
 
   'GET /api/v1/hosts': 'hosts.read',

@@ -22,7 +22,8 @@ export function mean(values: readonly number[]): number {
 /** Quantile by linear interpolation of order statistics, type 7 of Hyndman and Fan (1996), the default of R and NumPy. NaN for no values. */
 export function quantile(values: readonly number[], p: number): number {
   if (values.length === 0) return Number.NaN
-  const sorted = [...values].sort((a, b) => a - b)
+  // Sorted by number without a comparing function: several times faster, and fleets have many values.
+  const sorted = Float64Array.from(values).sort()
   const position = (sorted.length - 1) * Math.min(1, Math.max(0, p))
   const low = sorted[Math.floor(position)] as number
   const high = sorted[Math.ceil(position)] as number

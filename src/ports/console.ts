@@ -84,7 +84,10 @@ export interface CommandsView {
   versions: Record<string, string[]>
 }
 
-/** POST /actions: a press on a button, by its opaque id. Always 200 with words, whether it counted or not. */
+/**
+ * POST /actions: a press on a button, by its opaque id. Always 200 with words, whether it counted or not. GET /actions?button= says
+ * what it would be answered now, so that nobody is asked to confirm what will be refused.
+ */
 export interface Press {
   button: string
 }

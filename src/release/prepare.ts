@@ -9,6 +9,7 @@ import { neighbours } from '../topology/topology.ts'
 import { type Service, toArtifactSource, toRecipe } from './config.ts'
 import { type Desk, type HostEntry, hostsOf, needService } from './desk.ts'
 import { newestOf } from './find.ts'
+import { noteSightings } from './fleet.ts'
 import { frozen } from './freeze.ts'
 import type { ChosenMetric } from './gate.ts'
 import { analyseMetrics } from './metrics.ts'
@@ -102,6 +103,7 @@ export async function checkNow(
     probeAll(desk, service, hostsOf(desk, service, release.only)),
     findArtifact(desk.artifacts, service, release.candidate),
   ])
+  await noteSightings(desk, service.name, probes)
   const artifact = 'code' in found ? await withSuggestion(desk, release, found, probes) : found
   const freeze = frozen(service.policy, now)
   const check = checkVersions({

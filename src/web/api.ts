@@ -20,6 +20,13 @@ export const API = '/api/v1'
 /** An answer that takes longer is given up: the person is told, instead of looking at a spinner. */
 const TIMEOUT_MS = 30_000
 
+let spoken = 'en'
+
+/** In which language the server is asked to answer from now on. */
+export function speak(language: string): void {
+  spoken = language
+}
+
 /** What the server refused, in its words; `code` is `console.offline` when it did not answer at all. */
 export class ApiError extends Error {
   readonly code: string
@@ -76,6 +83,7 @@ export const api = {
   message: (key: string, signal?: AbortSignal) =>
     call<MessageView>('GET', `/messages/one${queryString({ key })}`, { signal }),
   type: (channel: string, text: string) => call<TypedAnswer>('POST', '/messages', { body: { channel, text } }),
+  mayPress: (button: string) => call<PressAnswer>('GET', `/actions${queryString({ button })}`),
   press: (button: string) => call<PressAnswer>('POST', '/actions', { body: { button } }),
   commands: (signal?: AbortSignal) => call<CommandsView>('GET', '/commands', { signal }),
   releases: (filter: ReleaseFilter, before?: string, signal?: AbortSignal) =>
@@ -107,7 +115,11 @@ async function call<T>(
     response = await fetch(`${API}${path}`, {
       method,
       credentials: 'same-origin',
-      headers: { accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      headers: {
+        accept: 'application/json',
+        'accept-language': spoken,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
     })

@@ -1,6 +1,8 @@
-import { type ComponentType, lazy, Suspense, useEffect, useRef } from 'react'
+import { useQueryClient } from '@tanstack/react-query'
+import { type ComponentType, lazy, Suspense, useEffect, useLayoutEffect, useRef } from 'react'
 import { Link, Route, Routes, useLocation } from 'react-router'
 import type { SessionView } from '../ports/console.ts'
+import { speak } from './api.ts'
 import { ErrorBoundary } from './components/ErrorBoundary.tsx'
 import { ErrorState, Loading } from './components/Feedback.tsx'
 import { useLanguage, useT } from './i18n/index.tsx'
@@ -21,6 +23,7 @@ const Audit = lazy(() => import('./views/audit/index.tsx'))
 export function Console() {
   const session = useSession()
   const { propose } = useLanguage()
+  useAnswersIn()
   const proposed = session.data?.language
   useEffect(() => {
     if (proposed !== undefined) propose(proposed)
@@ -41,6 +44,18 @@ export function Console() {
       </LiveProvider>
     </SessionProvider>
   )
+}
+
+/** The server answers in the language of the page: what is held is asked for again when that changes. */
+function useAnswersIn(): void {
+  const client = useQueryClient()
+  const { language } = useLanguage()
+  const before = useRef<string>(undefined)
+  useLayoutEffect(() => {
+    speak(language)
+    if (before.current !== undefined && before.current !== language) void client.invalidateQueries()
+    before.current = language
+  }, [client, language])
 }
 
 /** In the sandbox one is its first person at once, and may be another later; elsewhere one signs in. */

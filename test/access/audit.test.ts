@@ -94,6 +94,7 @@ describe('the chain', () => {
     ['the first one deleted', (e) => e.slice(1), 0],
     ['two that changed places', (e) => [0, 1, 3, 2, 4, 5].map((from, seq) => ({ seq, entry: e[from]!.entry })), 2],
     ['one put in again', (e) => [...e, { seq: 6, entry: e[5]!.entry }], 6],
+    ['the last one under a later number', (e) => e.map((x) => (x.seq === 5 ? { ...x, seq: 9 } : x)), 5],
     ['something else', (e) => [...e, { seq: 6, entry: 'x' }], 6],
   ])('%s is found, and where', async (_name, change, brokenAt) => {
     const { store } = await chainOf(6)

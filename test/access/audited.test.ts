@@ -1,6 +1,4 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createTokenDesk } from '../../src/access/token-desk.ts'
-import { checkToken } from '../../src/access/tokens.ts'
 import { press } from '../../src/entry/actions.ts'
 import { Fault } from '../../src/lib/fault.ts'
 import { offerButtons } from '../../src/release/button.ts'
@@ -126,19 +124,4 @@ test('an audit log that cannot be written stands in nobody’s way, and catches 
   expect(await t.desk.audit.flush()).toBe(0)
   expect(await newest()).toMatchObject({ target: 'R-504', result: 'done' })
   expect(await t.desk.audit.verify()).toMatchObject({ ok: true })
-})
-
-test('making and ending a token is written down, the token is not', async () => {
-  const { store, audit, clock } = t.desk
-  const tokens = createTokenDesk({ store, audit, people: () => t.desk.people, clock })
-  const clerk = { who: 'root', from: { surface: 'terminal' } }
-  const { id, token } = await tokens.issue('alice', clerk)
-  expect(await newest()).toMatchObject({ who: 'root', action: 'access.token-issue', target: `token ${id} of alice` })
-  expect(await checkToken(store, token, clock)).toEqual({ id, person: 'alice' })
-  expect(await tokens.revoke(id, clerk)).toBe(true)
-  expect(await newest()).toMatchObject({ who: 'root', action: 'access.token-revoke', target: `token ${id}` })
-  expect(await tokens.revoke(id, clerk)).toBe(false)
-  expect(await tokens.list('alice')).toMatchObject([{ id, revokedAt: expect.any(String) }])
-  expect(JSON.stringify(await store.read('audit'))).not.toContain(token)
-  await expect(tokens.issue('alcie', clerk)).rejects.toMatchObject({ code: 'access.unknown-person' })
 })

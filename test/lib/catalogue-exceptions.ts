@@ -35,9 +35,6 @@ export const SILENT: Record<string, string> = {
   ', round {}': NAME,
   'roll back {}, attempt {}': NAME,
   '{} approved-by {}': 'the audit line on the hosts',
-  'button {}': 'the target in the audit log',
-  'token {}': 'the target in the audit log',
-  'account {}': 'the target in the audit log',
   'Release Preparation - {} {}': 'the title that the specification gives the issue in JSON',
   stale: CODE,
   'few samples': CODE,
@@ -60,7 +57,15 @@ export const SILENT: Record<string, string> = {
   'The story "{}" was defined after the flows were opened.': 'an error of whoever writes the code',
   'The story "{}" was defined twice.': 'an error of whoever writes the code',
   'The flows were opened before.': 'an error of whoever writes the code',
+  'account {}': 'the target in the audit log',
+  'token {}': 'the target in the audit log',
+  '/release {} {}': 'a command to type',
+  '/release <{}> {}': 'a command to type',
+  '/status {}': 'a command to type',
+  'done {}': 'a state that code compares with',
+  '{}, from {}': 'two texts of their own',
   'HTTP {}': 'the same in every language',
+  'Next: {}': 'two texts of their own, which translate() takes apart',
   '{} Next: {}.': 'two texts of their own, which translate() takes apart',
   'Held: {} Next: {} {}': 'as `Held: {} Next: {}`: what follows is taken apart',
 }
@@ -88,7 +93,8 @@ export const PARTS: Record<string, string> = {
   'goes on without the failed hosts': 'issue.ts: behind an offer',
   'takes back every changed host': 'issue.ts: behind an offer',
   'stops and leaves hosts as they are': 'issue.ts: behind an offer',
-  'They are part of what is approved: once Prometheus has them, {} makes a plan that is watched.': 'issue.ts: No metrics',
+  'They are part of what is approved: once Prometheus has them, {} makes a plan that is watched.':
+    'issue.ts: No metrics',
   'no release': 'issue.ts: The way back',
   '{}, {} host at a time': 'issue.ts: The way back',
   '{}, {} hosts at a time': 'issue.ts: The way back',
@@ -105,6 +111,24 @@ export const PARTS: Record<string, string> = {
   'as called by other services': 'predict.ts: is tagged',
   'the keys of the SSH agent': 'connect.ts: user was refused with',
   'none that was asked for': 'connect.ts: The host key is not known',
+}
+
+/**
+ * Texts of few words, and a form of each in the catalogue: where a kind of value decides what is said, or where the text is a
+ * part of another.
+ */
+export const FORMS: Record<string, string> = {
+  '{} on {}': '{m#} metrics are within their limits on {n#} upgraded hosts',
+  '{} upgraded hosts': '{m#} metrics are within their limits on {n#} upgraded hosts',
+  'limit {}': 'error rate {value%} on upgraded hosts; limit {limit%}, {n#} requests',
+  '{} {} on {}{}; {}{} samples': '{metric!} {value%} on {host^}; limit {limit%}, {n#} samples',
+  '{} to {}': '{hosts~} {has|have} {n#} to {to#} of {m#} samples needed',
+  '{} pressed {}{}': '{by^} pressed {order} too late: {why*}',
+  'quantile {}': 'quantile {q^}, from {what*}',
+  '{} runs': '{host^} runs: {before} → {after}',
+  'limits {}: {}': 'limits from its own history: {summary*}',
+  '{} {} in {} s.': '{host^} ({address^}) {what*} in {n#} s.',
+  'the key {}': 'user {user^} was refused with the key {key}',
 }
 
 /** Put together where the scanner sees only the parts. */

@@ -17,7 +17,8 @@ const NAMED_CALLS = /^(tell|heed|waitUntil|hear|oneRound)$/
 /** PromQL, media types and lines of the event stream. */
 const NO_PROSE = /\b(by \(|rate\()|_over_time\(|^eval |charset=|\{\} or \{\}|^(id|retry|event|data): |^: beat/
 /** What stands under these keys is read by code, or by developers: an OpenAPI description, a Fastify option. */
-const SILENT_KEYS = /^(schema|code|type|tone|action|id|key|style|openapi|timeWindow|areas|url|method|surface|at|gate)$/
+const SILENT_KEYS =
+  /^(schema|target|about|code|type|tone|action|id|key|style|openapi|timeWindow|areas|url|method|surface|at|gate)$/
 /** What stands under these is shown, also when it is one word. */
 const SHOWN_KEYS = /^(label|value|caption|columns|title|note|usage|confirm|why|say|next|summary|text|reason)$/
 /** Only these carry words for people in an adapter or a library. */
@@ -27,20 +28,22 @@ const node = z.looseObject({ type: z.string() })
 type Node = z.infer<typeof node>
 const isNode = (value: unknown): value is Node => node.safeParse(value).success
 
+/** Only what stands under `say`, `next` and their like, or only what stands under a key that is shown; everything if left out. */
+export type Only = 'faults' | 'shown'
+
 interface Where {
   file: string
-  /** Only what stands under `say`, `next` and their like counts. */
-  strict: boolean
+  only: Only | undefined
   shown: boolean
 }
 
 /** Every sentence and label of the TypeScript files below these folders, in order; `skip` are files that do not count. */
-export function scan(root: string, folders: { path: string; strict?: boolean }[], skip: readonly string[]): Said[] {
+export function scan(root: string, folders: { path: string; only?: Only }[], skip: readonly string[]): Said[] {
   const found: Said[] = []
-  for (const { path, strict = false } of folders) {
+  for (const { path, only } of folders) {
     for (const file of filesOf(root, path)) {
       if (skip.includes(file)) continue
-      found.push(...scanSource(readFileSync(join(root, file), 'utf8'), { file, strict }))
+      found.push(...scanSource(readFileSync(join(root, file), 'utf8'), { file, only }))
     }
   }
   return found
@@ -54,7 +57,7 @@ function filesOf(root: string, path: string): string[] {
     .toSorted()
 }
 
-export function scanSource(source: string, { file, strict = false }: { file: string; strict?: boolean }): Said[] {
+export function scanSource(source: string, { file, only }: { file: string; only?: Only }): Said[] {
   const found: Said[] = []
   const add = (texts: string[], shown: boolean): void => {
     for (const text of texts.flatMap((each) => each.split('\n'))) if (isSaid(text, shown)) found.push({ text, file })
@@ -70,7 +73,7 @@ export function scanSource(source: string, { file, strict = false }: { file: str
       for (const each of Object.values(value)) visit(each, where)
       return
     }
-    const speaks = !where.strict || where.shown
+    const speaks = where.only === undefined || where.shown
     switch (value.type) {
       case 'ImportDeclaration':
       case 'ExportNamedDeclaration':
@@ -83,7 +86,8 @@ export function scanSource(source: string, { file, strict = false }: { file: str
         return
       case 'TsAsExpression':
       case 'TsSatisfiesExpression':
-        return visit(value.expression, where)
+        visit(value.expression, where)
+        return
       case 'StringLiteral':
         if (speaks) add([String(value.value)], where.shown)
         return
@@ -97,17 +101,21 @@ export function scanSource(source: string, { file, strict = false }: { file: str
       case 'AssignmentProperty': {
         const name = nameOf(value.key)
         if (SILENT_KEYS.test(name)) return
-        const shown = (where.strict ? FAULT_KEYS : SHOWN_KEYS).test(name)
-        return visit(value.value, { ...where, shown: shown || (where.shown && isArrayish(value.value)) })
+        const shown = (where.only === 'faults' ? FAULT_KEYS : SHOWN_KEYS).test(name)
+        visit(value.value, { ...where, shown: shown || (where.shown && isArrayish(value.value)) })
+        return
       }
       case 'VariableDeclarator':
-        return visit(value.init, { ...where, shown: SHOWN_KEYS.test(nameOf(value.id)) })
+        visit(value.init, { ...where, shown: SHOWN_KEYS.test(nameOf(value.id)) })
+        return
       case 'ConditionalExpression':
         visit(value.test, { ...where, shown: false })
         visit(value.consequent, where)
-        return visit(value.alternate, where)
+        visit(value.alternate, where)
+        return
       case 'SwitchCase':
-        return visit(value.consequent, { ...where, shown: false })
+        visit(value.consequent, { ...where, shown: false })
+        return
       case 'BinaryExpression':
         if (value.operator === '??' || value.operator === '||' || value.operator === '&&' || value.operator === '+') {
           visit(value.left, where)
@@ -128,20 +136,28 @@ export function scanSource(source: string, { file, strict = false }: { file: str
           return
         }
         visit(value.callee, where)
-        if (NAMED_CALLS.test(name)) return asList(value.arguments).forEach((each) => visit(functionsIn(each), where))
-        return visit(value.arguments, { ...where, shown: where.shown && !isFunctionCall(value) })
+        if (NAMED_CALLS.test(name)) {
+          for (const each of asList(value.arguments)) visit(functionsIn(each), where)
+          return
+        }
+        visit(value.arguments, { ...where, shown: where.shown && !isFunctionCall(value) })
+        return
       }
       case 'ArrowFunctionExpression':
-        return isNode(value.body) && value.body.type !== 'BlockStatement'
-          ? visit(value.body, where)
-          : visit(value.body, { ...where, shown: false })
+        // What a body returns is shown where the call is; what else it does is not.
+        visit(
+          value.body,
+          isNode(value.body) && value.body.type !== 'BlockStatement' ? where : { ...where, shown: false },
+        )
+        return
       case 'MemberExpression':
-        return visit(value.object, where)
+        visit(value.object, where)
+        return
       default:
         for (const [key, each] of Object.entries(value)) if (key !== 'key') visit(each, where)
     }
   }
-  visit(parseSync(source, { syntax: 'typescript', target: 'es2024' }).body, { file, strict, shown: false })
+  visit(parseSync(source, { syntax: 'typescript', target: 'es2024' }).body, { file, only, shown: false })
   return found
 }
 
@@ -231,7 +247,10 @@ function nameOf(key: unknown): string {
 export function literalsOf(root: string, folders: readonly string[]): Set<string> {
   const found = new Set<string>()
   const visit = (value: unknown): void => {
-    if (Array.isArray(value)) return value.forEach(visit)
+    if (Array.isArray(value)) {
+      for (const each of value) visit(each)
+      return
+    }
     if (typeof value !== 'object' || value === null) return
     if (isNode(value) && value.type === 'StringLiteral') found.add(String(value.value))
     if (isNode(value) && (value.type === 'KeyValueProperty' || value.type === 'AssignmentProperty'))

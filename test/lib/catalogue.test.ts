@@ -2,11 +2,12 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { compile } from '../../src/lib/catalogue/template.ts'
-import { zh } from '../../src/lib/catalogue/zh.ts'
 import { gateTable } from '../../src/lib/catalogue/zh/gate.ts'
 import { hosts } from '../../src/lib/catalogue/zh/hosts.ts'
 import { words } from '../../src/lib/catalogue/zh/words.ts'
-import { COMPOSED, PARTS, SILENT, SILENT_FILES } from './catalogue-exceptions.ts'
+import { zh } from '../../src/lib/catalogue/zh.ts'
+import { zh as client } from '../../src/web/i18n/zh.ts'
+import { COMPOSED, FORMS, PARTS, SILENT, SILENT_FILES } from './catalogue-exceptions.ts'
 import { literalsOf, scan, scanSource } from './catalogue-scan.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -15,9 +16,10 @@ const ssh = ['connect', 'artifact', 'index', 'run', 'call', 'protocol'].map((nam
 const folders = [
   ...['src/release', 'src/access', 'src/entry', 'commands', 'src/knowledge', 'src/topology'].map((path) => ({ path })),
   { path: 'src/lib/did-you-mean.ts' },
-  // Only what stands under `say`, `next` and the like.
-  { path: 'src/lib', strict: true },
-  { path: 'src/adapters', strict: true },
+  { path: 'src/lib', only: 'faults' as const },
+  { path: 'src/adapters', only: 'faults' as const },
+  // The rest is said at the terminal.
+  { path: 'src/demo/index.ts', only: 'shown' as const },
   // Their faults are put together from clauses that stand in arguments.
   ...ssh.map((path) => ({ path })),
 ]
@@ -48,13 +50,13 @@ function isInstance(text: string, pattern: string): boolean {
 }
 
 function isTranslated(text: string): boolean {
-  if (entries.has(text) || Object.hasOwn(words, text)) return true
+  if (entries.has(text) || Object.hasOwn(words, text) || Object.hasOwn(FORMS, text)) return true
   // A part of a sentence begins or ends in the middle of it.
   if (/^[\s;,…]|[\s;,…]$/.test(text) || Object.hasOwn(PARTS, text)) {
     return [...entries].some((entry) => entry.includes(inner(text)))
   }
   // The catalogue may have a sentence in several forms, one for each kind of value.
-  return text.includes('{}') && countWords(text) > 0 && [...entries].some((entry) => isInstance(entry, text))
+  return text.includes('{}') && countWords(text) > 2 && [...entries].some((entry) => isInstance(entry, text))
 }
 
 describe('the Chinese catalogue', () => {
@@ -64,7 +66,9 @@ describe('the Chinese catalogue', () => {
   })
 
   test('holds no sentence that the code no longer says', () => {
-    const patterns = [...saidTexts].map((text) => text.trim()).filter((text) => text.includes('{}') && countWords(text) > 0)
+    const patterns = [...saidTexts]
+      .map((text) => text.trim())
+      .filter((text) => text.includes('{}') && countWords(text) > 0)
     const parts = [...saidTexts].map(inner).filter((text) => countWords(text) > 1 && !text.includes('{}'))
     const elsewhere = new Set([COMPOSED, gateTable, hosts].flatMap((each) => Object.keys(each)).flatMap(plain))
     const left = [...entries].filter(
@@ -97,13 +101,16 @@ describe('the Chinese catalogue', () => {
     const missing = told.filter((reason) => !known.some((entry) => isInstance(entry, reason)))
     expect(missing).toEqual([])
     const gone = known.filter((entry) =>
-      entry.split('{}').some((part) => countWords(part) > 1 && !part.split(/; | \(|, /).some((at) => text.includes(at))),
+      entry
+        .split('{}')
+        .some((part) => countWords(part) > 1 && !part.split(/; | \(|, /).some((at) => text.includes(at))),
     )
     expect(gone).toEqual([])
   })
 
   test('says every value of a sentence once, and no other', () => {
-    const names = (text: string) => [...text.matchAll(/\{([A-Za-z][A-Za-z0-9]*)[\^~#"@*!_]?\}/g)].map(([, name]) => name)
+    const names = (text: string) =>
+      [...text.matchAll(/\{([A-Za-z][A-Za-z0-9]*)[\^~#%"@*!_]?\}/g)].map(([, name]) => name)
     const wrong = Object.entries(zh).filter(([key, chinese]) => {
       const [wanted, found] = [names(key), names(chinese)]
       return new Set(wanted).size !== wanted.length || wanted.toSorted().join() !== found.toSorted().join()
@@ -111,10 +118,22 @@ describe('the Chinese catalogue', () => {
     expect(wrong.map(([key]) => key)).toEqual([])
   })
 
+  test("calls states as the console's client does", () => {
+    const states = new Map(
+      Object.entries(client).flatMap(([key, text]) => (/^state\./.test(key) ? [[key.slice(6), text]] : [])),
+    )
+    const shared = Object.keys(words).filter((word) => states.has(word))
+    expect(shared.length).toBeGreaterThan(20)
+    expect(shared.map((word) => [word, words[word]])).toEqual(shared.map((word) => [word, states.get(word)]))
+  })
+
   test('is exempted from only where the code still says what is exempted', () => {
-    expect(Object.keys({ ...SILENT, ...PARTS }).filter((text) => !saidTexts.has(text))).toEqual([])
+    expect(Object.keys({ ...SILENT, ...PARTS, ...FORMS }).filter((text) => !saidTexts.has(text))).toEqual([])
     const known = new Set(Object.keys(zh))
     expect(Object.keys(COMPOSED).filter((key) => !known.has(key))).toEqual([])
+    const isForm = ([text, key]: [string, string]) =>
+      known.has(key) && plain(key).some((entry) => entry.includes(inner(text)) || isInstance(entry, text))
+    expect(Object.entries(FORMS).filter((form) => !isForm(form))).toEqual([])
   })
 })
 
@@ -122,12 +141,13 @@ describe('the scanner', () => {
   const texts = (source: string) => scanSource(source, { file: 'x.ts' }).map(({ text }) => text)
 
   test('finds sentences wherever they stand, with placeholders and both forms of a choice', () => {
-    expect(texts("const a = no(`${n} host${n === 1 ? '' : 's'} failed.`, 'try again')")).toEqual([
+    const dollar = (source: string) => source.replaceAll('#{', '$' + '{')
+    expect(texts(dollar("const a = no(`#{n} host#{n === 1 ? '' : 's'} failed.`, 'try again')"))).toEqual([
       '{} host failed.',
       '{} hosts failed.',
       'try again',
     ])
-    expect(texts('const s = `Held${x ? ` until ${time(x)}` : ""}: ${why || "nobody knows"}`')).toEqual([
+    expect(texts(dollar('const s = `Held#{x ? ` until #{time(x)}` : ""}: #{why || "nobody knows"}`'))).toEqual([
       'Held until {}: {}',
       'Held: {}',
       'nobody knows',
@@ -143,7 +163,9 @@ describe('the scanner', () => {
   })
 
   test('leaves out what nobody but developers reads', () => {
-    expect(texts("import a from 'a b'; log.warn({ a }, 'went wrong here'); throw new Error('no such thing')")).toEqual([])
+    expect(texts("import a from 'a b'; log.warn({ a }, 'went wrong here'); throw new Error('no such thing')")).toEqual(
+      [],
+    )
     expect(texts("await flow.step('read the plan', async () => say({ text: 'Read it now' }))")).toEqual(['Read it now'])
     expect(texts("if (a === 'rolling out') tell(scene, 'the end', { title: 'It is over' })")).toEqual(['It is over'])
   })

@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type App, createApp, readConfig } from '../../src/app.ts'
+import { type App, clientFolder, createApp, readConfig } from '../../src/app.ts'
 import { type Fleet, type SandboxHost, startFleet } from '../../src/demo/fleet.ts'
 import { provision, releasesFolder } from '../../src/demo/provision.ts'
 import { worldConfig } from '../../src/demo/world-config.ts'
@@ -23,6 +23,10 @@ export interface Change {
   delivery?: 'host' | 'upload'
   prometheus?: Record<string, unknown>
   ssh?: Record<string, unknown>
+  /** Serves the console on a free port; with `demo` whoever opens it may be any of the people. Left out, nothing listens. */
+  console?: { demo: boolean }
+  /** Whole sections of rollcall.yaml that take the place of the sandbox's. */
+  sections?: Record<string, unknown>
   /** Of the bot's process; secrets are read from here. */
   env?: Record<string, string>
 }
@@ -72,6 +76,8 @@ export interface Sandbox {
   settle(): Promise<void>
   /** Ends the bot and starts it again on the same data, with another configuration. */
   restart(change: Change): Promise<void>
+  /** Ends the bot for good: its folder and its data are for another process now. */
+  leave(): Promise<void>
   close(): Promise<void>
 }
 
@@ -104,7 +110,7 @@ export async function startSandbox(
     const sha256 = execFileSync('sha256sum', [file], { encoding: 'utf8' }).slice(0, 64)
     await provision(fleet.hosts, { version: first, file, sha256 })
     const sandbox = await withBot({ folder, fleet, packages, change: options, close })
-    undo.push(() => sandbox.app().stop(2000))
+    undo.push(sandbox.leave)
     return sandbox
   } catch (error) {
     await close()
@@ -126,16 +132,19 @@ async function withBot(parts: {
   const config = () => configOf(folder, fleet, packages, change)
   const open = async (): Promise<App> => {
     const read = readConfig(config(), { ...process.env, ...change.env })
+    const web = change.console && { ...change.console, webRoot: await clientFolder(() => {}) }
     const sink = { write: (line: string) => void logged.push(line) }
     const app = await createApp(read, {
       write: (text) => void shown.push(text),
       color: false,
       log: createLog({ redact: createRedactor(read.secrets), env: {}, level: 'debug', stream: sink }),
+      console: web,
     })
     await app.start()
     return app
   }
   let app = await open()
+  let left = false
   const host = (id: string): SandboxHost => fleet.hosts.find((each) => each.id === id) ?? fail(`no host ${id}`)
   const root = (id: string) => join(host(id).root, releasesFolder)
 
@@ -259,6 +268,10 @@ async function withBot(parts: {
       change = { ...parts.change, ...next }
       app = await open()
     },
+    async leave() {
+      if (!left) await app.stop(2000)
+      left = true
+    },
     close,
   }
   return sandbox
@@ -293,6 +306,8 @@ function configOf(folder: string, fleet: Fleet, packages: Packages, change: Chan
     ],
     ssh: { connectSeconds: 5, reconnectSeconds: [0.1, 0.2, 0.4], ...change.ssh },
     ...(change.prometheus === undefined ? {} : { prometheus: change.prometheus }),
+    ...(change.console === undefined ? {} : { console: { port: 0 } }),
+    ...change.sections,
   }
 }
 

@@ -32,7 +32,7 @@ export interface ServerDeps {
   plugins: FastifyPluginAsync[]
   /** The folder with the built client. */
   webRoot: string
-  listen: { host: string; port: number }
+  listen: { host: string; port: number; publicUrl?: string }
   language: 'en' | 'zh'
   /** Rollcall's own. */
   version: string

@@ -25,8 +25,6 @@ export interface AccessDeps {
   addresses: Addresses
   /** One may be anybody without proof: the sandbox, and nothing else. */
   demo: boolean
-  /** Somebody signed in or out: connections of theirs that are open should be looked at. */
-  changed?: (person: string) => void
 }
 
 /** Whether the cookie may be sent over TLS only. */

@@ -8,7 +8,21 @@ function walk(value: unknown, redact: (text: string) => string): unknown {
   if (typeof value !== 'object' || value === null) return value
   if (Array.isArray(value)) {
     // Points of a chart are many and hold no text.
-    return typeof value[0] === 'number' ? value : value.map((each) => walk(each, redact))
+    const points = Array.isArray(value[0]) && typeof value[0][0] === 'number'
+    return points ? value : value.map((each) => walk(each, redact))
   }
   return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, walk(each, redact)]))
+}
+
+const masked = new WeakSet<object>()
+
+/** The same data, known from now on to hold no secret: it is not gone through again. */
+export function isMasked<T extends object>(value: T): T {
+  masked.add(value)
+  return value
+}
+
+/** As `maskAll`, for an answer on its way out. */
+export function maskAnswer(value: unknown, redact: (text: string) => string): unknown {
+  return typeof value === 'object' && value !== null && masked.has(value) ? value : maskAll(value, redact)
 }

@@ -25,7 +25,7 @@ const KNOWN: Record<string, Refusal> = {
 
 /** Faults whose code says by itself how they are answered; a fault may also name its status in `data.status`. */
 const STATUS: [RegExp, number][] = [
-  [/^access\.(not-)?signed-(in|out)$/, 401],
+  [/^access\.sign-in$/, 401],
   [/^access\./, 403],
   [/\.(unknown|not-found|unknown-.*)$/, 404],
   [/\.too-many/, 429],

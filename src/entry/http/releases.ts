@@ -1,3 +1,4 @@
+import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
 import type { ReleaseDetail, ReleasePage, ReleaseView, SeriesView } from '../../ports/console.ts'
 import { offerButtons } from '../../release/button.ts'
@@ -5,9 +6,11 @@ import type { Desk } from '../../release/desk.ts'
 import { newestReleases } from '../../release/history.ts'
 import { issueDocument, numberOf, type Release } from '../../release/release.ts'
 import type { App, ServerDeps } from './deps.ts'
+import { isMasked, maskAll } from './mask.ts'
 import { releaseDetail, releaseView } from './release-view.ts'
 import { answers, button, message, moment, pageSize, tone, word } from './schema.ts'
 import { seriesOf } from './series.ts'
+import { createShared } from './share.ts'
 
 const view = z.object({
   id: z.string(),
@@ -169,8 +172,10 @@ const filter = z.strictObject({
   limit: pageSize,
 })
 
-export function releaseRoutes(app: App, { desk }: ServerDeps): void {
+export function releaseRoutes(app: App, { desk, feed }: ServerDeps): void {
   const tags = ['releases']
+  const shared = createShared<ReleaseDetail>(feed, 'release')
+  const sharedSeries = createShared<SeriesView>(feed, 'release')
   const params = z.strictObject({ id: releaseId })
 
   app.get(
@@ -181,21 +186,40 @@ export function releaseRoutes(app: App, { desk }: ServerDeps): void {
   app.get(
     '/api/v1/releases/:id',
     { schema: { tags, summary: 'One release', params, response: answers(detail) } },
-    async ({ params: { id } }): Promise<ReleaseDetail> => {
-      const release = await desk.releases.need(id)
-      return releaseDetail(desk, release, await offerButtons(desk.store, release))
+    async ({ params: { id } }, reply): Promise<ReleaseDetail> => {
+      const { value, text } = await shared(id, async () => {
+        const release = await desk.releases.need(id)
+        const buttons = await offerButtons(desk.store, release)
+        const value = isMasked(detail.parse(maskAll(await releaseDetail(desk, release, buttons), desk.redact)))
+        return { value, text: JSON.stringify(value) }
+      })
+      sendShared(reply, value, text)
+      return value
     },
   )
   app.get(
     '/api/v1/releases/:id/series',
     { schema: { tags, summary: 'What the gate saw', params, response: answers(series) } },
-    async ({ params: { id } }): Promise<SeriesView> => seriesOf(desk, await desk.releases.need(id)),
+    async ({ params: { id } }, reply): Promise<SeriesView> => {
+      const { value, text } = await sharedSeries(id, async () => {
+        const value = isMasked(maskAll(await seriesOf(desk, await desk.releases.need(id)), desk.redact))
+        return { value, text: JSON.stringify(value) }
+      })
+      sendShared(reply, value, text)
+      return value
+    },
   )
   app.get(
     '/api/v1/releases/:id/issue',
     { schema: { tags, summary: 'The release issue as JSON', params, response: answers(issue) } },
     async ({ params: { id } }) => issue.parse(issueDocument(await desk.releases.need(id))),
   )
+}
+
+/** The JSON that was made once, unless a hook has changed the answer for this reader. */
+function sendShared(reply: Pick<FastifyReply, 'type' | 'serializer'>, value: object, text: string): void {
+  reply.type('application/json; charset=utf-8')
+  reply.serializer((payload: unknown) => (payload === value ? text : JSON.stringify(payload)))
 }
 
 async function list(desk: Desk, query: z.infer<typeof filter>): Promise<ReleasePage> {

@@ -1,11 +1,20 @@
+import { z } from 'zod'
 import type { SeriesView, WindowView } from '../../ports/console.ts'
 import type { Row } from '../../ports/store.ts'
 import type { Desk } from '../../release/desk.ts'
-import { type MetricObservation, observationSchema, replay, type Verdict } from '../../release/gate.ts'
+import { gatePolicySchema, judge, type MetricObservation, type Observation, type Verdict } from '../../release/gate.ts'
 import type { Release } from '../../release/release.ts'
 
 /** Points of one window in an answer: a fleet of hundreds of hosts is thinned out, which a chart does not show. */
 const POINTS_SHOWN = 60_000
+/** Digits of a value that a chart can show. */
+const DIGITS = 6
+
+/** What the gate has kept is taken as it is: hundreds of thousands of points are not looked at one by one. */
+const keptSchema = z.object({
+  observation: z.custom<Observation>((value) => z.object({ metrics: z.array(z.unknown()) }).safeParse(value).success),
+  policy: gatePolicySchema,
+})
 
 /** What the gate saw, window by window, from the observations that were kept with the verdicts. */
 export async function seriesOf(desk: Desk, release: Release): Promise<SeriesView> {
@@ -21,11 +30,10 @@ export async function seriesOf(desk: Desk, release: Release): Promise<SeriesView
 
 function windowOf(row: Row, release: Release): WindowView {
   const name = row.id.slice(release.id.length + 1)
-  const { observation: kept } = row.document as { observation: unknown }
-  const observation = observationSchema.parse(kept)
+  const { observation, policy } = keptSchema.parse(row.document)
   const known = release.verdicts.find(({ verdict }) => verdict.time === observation.at)
   // The release keeps the last verdict of each batch; those of earlier rounds come out of the observation again.
-  const verdict = known?.verdict ?? replay(row.document)
+  const verdict = known?.verdict ?? judge(observation, policy)
   const points = observation.metrics.reduce(
     (sum, { hosts }) => sum + hosts.reduce((all, host) => all + host.before.length + host.after.length, 0),
     0,
@@ -38,7 +46,9 @@ function windowOf(row: Row, release: Release): WindowView {
     at: observation.at,
     verdict: verdict.at,
     why: verdict.why,
-    metrics: observation.metrics.map((metric) => metricOf(metric, verdict, release, Math.ceil(points / POINTS_SHOWN))),
+    metrics: observation.metrics.map((metric) =>
+      metricOf(metric, verdict, release, Math.max(1, Math.ceil(points / POINTS_SHOWN))),
+    ),
   }
 }
 
@@ -67,6 +77,9 @@ function metricOf(
 
 /** Every n-th point, and the last one always. */
 function thin(points: [number, number][], every: number): [number, number][] {
-  if (every <= 1) return points
-  return points.filter((_, index) => index % every === 0 || index === points.length - 1)
+  const shown: [number, number][] = []
+  for (const [index, [at, value]] of points.entries()) {
+    if (index % every === 0 || index === points.length - 1) shown.push([at, Number(value.toPrecision(DIGITS))])
+  }
+  return shown
 }

@@ -13,7 +13,7 @@ import type { App, ServerDeps } from './deps.ts'
 import { eventRoutes } from './events.ts'
 import { hostRoutes } from './hosts.ts'
 import { jobRoutes } from './jobs.ts'
-import { maskAll } from './mask.ts'
+import { maskAnswer } from './mask.ts'
 import { messageRoutes } from './messages.ts'
 import { clientPages } from './pages.ts'
 import { peopleRoutes } from './people.ts'
@@ -29,6 +29,8 @@ export interface HttpServer {
   close(): Promise<void>
   inject(options: InjectOptions): Promise<LightMyRequestResponse>
 }
+
+const firstHop = (_address: string, hop: number): boolean => hop === 0
 
 /** Everything that is sent to the server is small; long texts have bounds of their own. */
 const BODY_BYTES = 64 * 1024
@@ -52,6 +54,8 @@ export async function createServer(deps: ServerDeps): Promise<HttpServer> {
   const { desk } = deps
   const app: App = Fastify({
     logger: false,
+    // Behind the proxy that ends TLS, one hop away, the address of the person is what it says; otherwise nobody may say it.
+    trustProxy: deps.listen.publicUrl !== undefined && firstHop,
     bodyLimit: BODY_BYTES,
     requestTimeout: 15_000,
     handlerTimeout: 120_000,
@@ -78,7 +82,7 @@ export async function createServer(deps: ServerDeps): Promise<HttpServer> {
     // Who may read an answer can change with the next request.
     if (request.url.startsWith('/api/v1/')) reply.header('cache-control', 'no-store')
   })
-  app.addHook('preSerialization', async (_request, _reply, payload) => maskAll(payload, desk.redact))
+  app.addHook('preSerialization', async (_request, _reply, payload) => maskAnswer(payload, desk.redact))
   app.addHook('onSend', compress)
   app.addHook('onResponse', async (request, reply) => {
     const fields = { method: request.method, route: request.routeOptions.url, status: reply.statusCode }

@@ -79,10 +79,7 @@ export function sessionRoutes(deps: SessionDeps): FastifyPluginAsync {
     app.delete('/api/v1/session', { schema: { summary: 'Signs out', ...described } }, async (request, reply) => {
       const secret = request.cookies[cookieName(deps)]
       const ended = secret !== undefined && (await deps.sessions.end(secret))
-      if (ended) {
-        await noteAccess(deps, request, 'access.sign-out', request.person?.id, 'done', 'session')
-        if (request.person !== undefined) deps.changed?.(request.person.id)
-      }
+      if (ended) await noteAccess(deps, request, 'access.sign-out', request.person?.id, 'done', 'session')
       reply.clearCookie(cookieName(deps), cookieOptions(deps))
       return viewOf(undefined)
     })
@@ -104,8 +101,6 @@ export async function startSession(
   reply.setCookie(cookieName(deps), secret, { ...cookieOptions(deps), maxAge: seconds })
   reply.header('cache-control', 'no-store')
   await noteAccess(deps, request, 'access.sign-in', person.id, 'done', targetOf(way))
-  // In the sandbox one becomes somebody else, and the former self's connections end.
-  for (const each of new Set([request.person?.id, person.id])) if (each !== undefined) deps.changed?.(each)
 }
 
 /** Writes down a sign-in that failed, and hands the fault back to be thrown. */

@@ -1,4 +1,4 @@
-import { type Language, translate, translateDuration, translateWord } from './translate.ts'
+import { isOurWord, type Language, translate, translateDuration, translateWord } from './translate.ts'
 
 /** What a message must have to be translated; the one of the chat port has it. */
 interface Shown {
@@ -17,20 +17,40 @@ interface ShownButton {
   confirm?: string
 }
 
+interface Options {
+  keepStates?: boolean
+}
+
 /** Columns whose cells are words of ours, such as a state; in the others only whole sentences are. */
 const WORDS = new Set(['state', 'gate', 'version', 'back to', 'metric', 'would detect', 'warns above', 'fails above'])
+/** Columns and labels under which names stand, whatever they look like. */
+const NAMES = new Set([
+  'host',
+  'service',
+  'release',
+  'by',
+  'region',
+  'requested by',
+  'plan',
+  'batch',
+  'started',
+  'ended',
+])
+/** Columns whose cells begin with a state, `failed: exit code 3`. */
+const STATES = new Set(['state', 'gate'])
 const DURATIONS = new Set(['observe', 'elapsed', 'remaining'])
 
 /**
  * The message in the reader's language: title, texts, labels, values, captions, columns, cells, notes, the labels of buttons and
  * their questions. Ids, actions, tones and code blocks stay as they are, and so does what is not a sentence of ours.
+ * With `keepStates`, the state in front of a cell stays: for a surface that colours it and says it in its own words.
  */
-export function translateMessage<M extends Shown>(message: M, language: Language): M {
+export function translateMessage<M extends Shown>(message: M, language: Language, options: Options = {}): M {
   if (language === 'en') return message
   return {
     ...message,
-    title: translate(message.title, language),
-    blocks: message.blocks.map((block) => translateBlock(block, language)),
+    title: translateWord(message.title, language),
+    blocks: message.blocks.map((block) => translateBlock(block, language, options)),
     buttons: message.buttons.map((button) => translateButton(button, language)),
   }
 }
@@ -44,7 +64,7 @@ export function translateButton<B extends ShownButton>(button: B, language: Lang
   }
 }
 
-function translateBlock(block: ShownBlock, language: Language): ShownBlock {
+function translateBlock(block: ShownBlock, language: Language, options: Options): ShownBlock {
   switch (block.type) {
     case 'text':
       return { ...block, text: translate(block.text, language) }
@@ -53,7 +73,7 @@ function translateBlock(block: ShownBlock, language: Language): ShownBlock {
         ...block,
         items: block.items.map(({ label, value }) => ({
           label: translateWord(label, language),
-          value: DURATIONS.has(label) ? translateDuration(value, language) : translate(value, language),
+          value: translateCell(label, value, language, options),
         })),
       }
     case 'table':
@@ -61,7 +81,9 @@ function translateBlock(block: ShownBlock, language: Language): ShownBlock {
         ...block,
         ...(block.caption === undefined ? {} : { caption: translateWord(block.caption, language) }),
         columns: block.columns.map((column) => translateWord(column, language)),
-        rows: block.rows.map((row) => row.map((cell, at) => translateCell(block.columns[at] ?? '', cell, language))),
+        rows: block.rows.map((row) =>
+          row.map((cell, at) => translateCell(block.columns[at] ?? '', cell, language, options)),
+        ),
         // Names of columns, which are translated alike.
         ...(block.news === undefined ? {} : { news: block.news.map((column) => translateWord(column, language)) }),
       }
@@ -79,7 +101,12 @@ function translateBlock(block: ShownBlock, language: Language): ShownBlock {
   }
 }
 
-function translateCell(column: string, cell: string, language: Language): string {
+function translateCell(column: string, cell: string, language: Language, { keepStates = false }: Options): string {
+  if (NAMES.has(column)) return cell
+  if (keepStates && STATES.has(column)) {
+    const [, state = '', why] = /^([^:]*)(?:: (.*))?$/s.exec(cell) ?? []
+    if (isOurWord(state)) return why === undefined ? cell : `${state}: ${translate(why, language)}`
+  }
   if (WORDS.has(column)) return translateWord(cell, language)
   return DURATIONS.has(column) ? translateDuration(cell, language) : translate(cell, language)
 }

@@ -5,6 +5,7 @@
  * - `{host^}` one word without blanks
  * - `{hosts~}` names, `a, b, c and 5 more`
  * - `{count#}` a number
+ * - `{limit%}` a number with its unit, `8.1 %` or `0.42 cores`
  * - `{name"}` a text in quotation marks
  * - `{time@}` a duration, `1 h 5 min`
  * - `{why*}` text that may be made of our own sentences; translated in turn
@@ -13,7 +14,7 @@
  *
  * `{a|b}` stands for one of these texts, as in `host{|s}`.
  */
-export type Kind = '' | '^' | '~' | '#' | '"' | '@' | '*' | '!' | '_'
+export type Kind = '' | '^' | '~' | '#' | '%' | '"' | '@' | '*' | '!' | '_'
 
 export interface Template {
   /** One more than there are slots; what stands before, between and behind them. */
@@ -30,7 +31,7 @@ export interface Captured {
 }
 
 const CHOICE = /\{([^{}|]*(?:\|[^{}|]*)+)\}/
-const SLOT = /\{([A-Za-z][A-Za-z0-9]*)([\^~#"@*!_]?)\}/g
+const SLOT = /\{([A-Za-z][A-Za-z0-9]*)([\^~#%"@*!_]?)\}/g
 
 /** The templates that a key of the catalogue stands for: one for each combination of its choices. */
 export function compile(key: string): Template[] {
@@ -108,6 +109,7 @@ export function matchTemplate(
   return from(0, head.length) ? found : undefined
 }
 
+const AMOUNT = /^[+-]?\d[\d.]{0,20}(?:e[+-]?\d+)? ?(?:%|cores|a second|ms|us|s|TB|GB|MB|KB|B|\/s)$/
 const NAMES = /^[^\s,;]+(?:, [^\s,;]+)*(?: and \d+ more)?$/
 export const DURATION = /^\d+ (?:ms|s|min|h|d)(?: \d+ (?:ms|s|min|h|d))?$/
 
@@ -119,6 +121,8 @@ function fits(kind: Kind, text: string, isWord: (text: string) => boolean): bool
       return NAMES.test(text)
     case '#':
       return text.length <= 30 && /^-?\d+(?:[.,]\d+)*$/.test(text)
+    case '%':
+      return text.length <= 40 && AMOUNT.test(text)
     case '"':
       return text.length >= 2 && text.startsWith('"') && text.endsWith('"')
     case '@':

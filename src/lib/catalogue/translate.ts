@@ -1,6 +1,6 @@
 import { type Captured, compile, DURATION, matchTemplate, type Template, wordsOf } from './template.ts'
-import { zh } from './zh.ts'
 import { words } from './zh/words.ts'
+import { zh } from './zh.ts'
 
 export type Language = 'en' | 'zh'
 
@@ -11,10 +11,12 @@ const DEEPEST = 8
 /** Comparisons for one text. Ours need some hundreds at most. */
 const BUDGET = 20_000
 /** Texts whose translation is remembered, and how long such a text may be. */
-const REMEMBERED = 5000
+const REMEMBERED = 2000
 const MEMORABLE = 2000
 /** Pieces that are tried as one sentence: hardly one of ours holds more full stops or semicolons. */
 const RUN = 5
+/** Stands between what happened and what to do. */
+const NEXT = ' Next: '
 
 interface Entry {
   template: Template
@@ -55,7 +57,6 @@ function indexOf(catalogue: Readonly<Record<string, string>>): Index {
 }
 
 const index = indexOf(zh)
-const isWord = (text: string): boolean => Object.hasOwn(words, text)
 const remembered = new Map<string, string>()
 
 interface Run {
@@ -78,14 +79,10 @@ export function translate(text: string, language: Language): string {
   const translated = lines(text)
   if (text.length <= MEMORABLE) {
     remembered.set(text, translated)
-    if (remembered.size > REMEMBERED) for (const [oldest] of remembered) return forget(oldest, translated)
+    const oldest = remembered.size > REMEMBERED ? remembered.keys().next().value : undefined
+    if (oldest !== undefined) remembered.delete(oldest)
   }
   return translated
-}
-
-function forget(key: string, result: string): string {
-  remembered.delete(key)
-  return result
 }
 
 /** As `translate`, and a single word of ours (a state, a label) as well: for places where nothing else stands. */
@@ -99,8 +96,13 @@ export function translateDuration(text: string, language: Language): string {
   return language === 'zh' && DURATION.test(text) ? duration(text) : translate(text, language)
 }
 
+/** Whether it is a single word or label of ours. */
+export function isOurWord(text: string): boolean {
+  return Object.hasOwn(words, text)
+}
+
 function wordOf(text: string): string | undefined {
-  return Object.hasOwn(words, text) ? words[text] : undefined
+  return isOurWord(text) ? words[text] : undefined
 }
 
 function lines(text: string): string {
@@ -120,64 +122,84 @@ function lines(text: string): string {
 /** One sentence or several, or undefined when nothing in it is ours. */
 function whole(text: string, depth: number, run: Run): string | undefined {
   if (depth > DEEPEST || run.left <= 0 || !/[A-Za-z]{2}/.test(text)) return undefined
-  return sentence(text, depth, run) ?? several(text, depth, run)
+  return advised(text, depth, run) ?? sentence(text, depth, run) ?? several(text, depth, run)
 }
 
 /** A text that one entry of the catalogue makes, with or without the full stop that it got where it was put in. */
 function sentence(text: string, depth: number, run: Run): string | undefined {
-  if (!text.endsWith('.')) return one(text, depth, run, false)
+  if (!text.endsWith('.') || text.endsWith('..')) return one(text, depth, run, anyone)
   // A value at the end must not take the full stop along.
-  const found = one(text, depth, run, true)
+  const found = one(text, depth, run, isClosed)
   if (found !== undefined) return found
-  const bare = one(text.slice(0, -1), depth, run, false)
-  return bare === undefined ? one(text, depth, run, false) : ended(bare)
+  const bare = one(text.slice(0, -1), depth, run, anyone)
+  return bare === undefined ? one(text, depth, run, anyone) : ended(bare)
 }
+
+const anyone = (): boolean => true
+/** Does not end with a value, or with one that knows what to do with a full stop. */
+const isClosed = ({ literals, slots }: Template): boolean =>
+  literals.at(-1) !== '' || slots.at(-1)?.kind === '*' || slots.at(-1)?.kind === '_'
 
 function ended(chinese: string): string {
   return /[。！？…]$/.test(chinese) ? chinese : `${chinese.replace(/[.；]$/, '')}。`
 }
 
-/** `closed`: only by templates that do not end with a value. */
-function one(text: string, depth: number, run: Run, closed: boolean): string | undefined {
+function one(text: string, depth: number, run: Run, which: (template: Template) => boolean): string | undefined {
   const exact = index.exact.get(text)
   if (exact !== undefined) return exact
+  // Taking a long text apart into words costs as well.
+  run.left -= text.length >> 5
+  if (run.left <= 0) return undefined
   const candidates: Entry[] = []
   for (const word of new Set(text.match(/[A-Za-z]{2,}/g))) candidates.push(...(index.byWord.get(word) ?? []))
   candidates.sort((a, b) => b.template.weight - a.template.weight)
   for (const entry of candidates) {
     if (run.left-- <= 0) return undefined
-    if (closed && entry.template.literals.at(-1) === '') continue
-    const captured = matchTemplate(entry.template, text, isWord, run)
+    if (!which(entry.template)) continue
+    const captured = matchTemplate(entry.template, text, isOurWord, run)
     if (captured !== undefined) return fill(entry.chinese, captured, depth, run).text
   }
   for (const entry of index.wordless) {
     if (run.left-- <= 0) return undefined
-    if (closed && entry.template.literals.at(-1) === '') continue
-    const captured = matchTemplate(entry.template, text, isWord, run)
+    if (!which(entry.template)) continue
+    const captured = matchTemplate(entry.template, text, isOurWord, run)
     if (captured === undefined) continue
-    // Its form alone proves nothing: `a: b` may come from anywhere.
-    const filled = fill(entry.chinese, captured, depth, run)
+    // Its form alone proves nothing: `a: b` may come from anywhere, and `a: b; c: d` are two.
+    const filled = fill(entry.chinese, captured, depth, run, true)
     if (filled.ours) return filled.text
   }
   return undefined
 }
 
-function fill(chinese: string, captured: Captured[], depth: number, run: Run): { text: string; ours: boolean } {
+function fill(
+  chinese: string,
+  captured: Captured[],
+  depth: number,
+  run: Run,
+  strict = false,
+): { text: string; ours: boolean } {
   let ours = false
   const values = new Map<string, string>()
   for (const { name, kind, text } of captured) {
-    const value = valueOf(kind, text, depth, run)
+    const several = strict && kind === '*' && text.includes('; ')
+    const value = several ? sentence(text, depth + 1, run) : partOf(kind, text, depth, run)
+    if (several && value === undefined) return { text: '', ours: false }
     if (value !== undefined) ours = true
     values.set(name, value ?? text)
   }
   // One pass: a value that looks like a placeholder is not filled in again.
-  return { text: chinese.replace(/\{([A-Za-z]\w*)\}/g, (slot, name: string) => values.get(name) ?? slot), ours }
+  const text = chinese.replace(/\{([A-Za-z][A-Za-z0-9]*)\}(?=(.?))/gu, (slot, name: string, behind: string) => {
+    const value = values.get(name) ?? slot
+    // An English full stop wants its blank.
+    return /[.!?]$/.test(value) && /\p{Script=Han}/u.test(behind) ? `${value} ` : value
+  })
+  return { text, ours }
 }
 
-function valueOf(kind: Captured['kind'], text: string, depth: number, run: Run): string | undefined {
+function partOf(kind: Captured['kind'], text: string, depth: number, run: Run): string | undefined {
   if (kind === '!') return wordOf(text)
   if (kind === '@') return duration(text)
-  if (kind === '*' || kind === '~') return whole(text, depth + 1, run)
+  if (kind === '*' || kind === '~' || kind === '%') return whole(text, depth + 1, run)
   return kind === '_' ? whole(text.trimStart(), depth + 1, run) : undefined
 }
 
@@ -187,19 +209,34 @@ function duration(text: string): string {
   return text.replace(/\b(ms|s|min|h|d)\b/g, (unit) => UNITS[unit] ?? unit)
 }
 
+/** `A. Next: B`, when both or B are ours: a value at the end of A must not take B along. */
+function advised(text: string, depth: number, run: Run): string | undefined {
+  if (text.startsWith(NEXT.trimStart())) {
+    const done = whole(text.slice(NEXT.length - 1), depth + 1, run)
+    return done === undefined ? undefined : `下一步：${done}`
+  }
+  const next = text.indexOf(NEXT)
+  if (next <= 0) return undefined
+  const both = one(text, depth, run, ({ literals }) => literals.some((literal) => literal.includes(NEXT)))
+  if (both !== undefined) return both
+  const done = whole(text.slice(next + NEXT.length), depth + 1, run)
+  if (done === undefined) return undefined
+  const head = text.slice(0, next)
+  return `${whole(head, depth + 1, run) ?? `${head} `}下一步：${done}`
+}
+
 /** Several sentences, or clauses, after each other. What is not ours among them stays as it is, with what separates it. */
 function several(text: string, depth: number, run: Run): string | undefined {
-  const next = text.indexOf(' Next: ')
-  if (next > 0) {
-    const [head, tail] = [text.slice(0, next), text.slice(next + 7)]
-    const [said, done] = [whole(head, depth + 1, run), whole(tail, depth + 1, run)]
-    if (said !== undefined || done !== undefined) return `${said ?? `${head} `}下一步：${done ?? tail}`
-  }
-  return (
-    pieces(text, /(?<=[.!?…]) /, ' ', '', depth, run) ??
-    pieces(text, /; /, '; ', '；', depth, run) ??
-    listed(text, depth, run)
-  )
+  const sentences = pieces(text, /(?<=[.!?…]) /, ' ', '', depth, run)
+  const clauses = pieces(text, /; /, '; ', '；', depth, run)
+  // A full stop may belong to a value: the way that leaves less English is the right one.
+  const best =
+    clauses !== undefined && (sentences === undefined || latin(clauses) < latin(sentences)) ? clauses : sentences
+  return best ?? listed(text, depth, run)
+}
+
+function latin(text: string): number {
+  return text.replace(/[^A-Za-z]/g, '').length
 }
 
 /** From the left, as many pieces at a time as make a sentence of ours. */

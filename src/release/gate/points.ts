@@ -175,8 +175,15 @@ function spaced(points: readonly [number, number][], seconds: number): number[] 
   return kept
 }
 
+// A host's median is needed some ten times in one judgement; points are never changed once they are observed.
+const levels = new WeakMap<readonly [number, number][], number>()
+
 function level(points: readonly [number, number][]): number {
-  return median(points.map(([, value]) => value))
+  const known = levels.get(points)
+  if (known !== undefined) return known
+  const found = median(points.map(([, value]) => value))
+  levels.set(points, found)
+  return found
 }
 
 function describe(

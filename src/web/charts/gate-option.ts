@@ -94,6 +94,7 @@ export function gateOption(
       silent: true,
       symbol: 'none',
       animation: false,
+      z: 7,
       // The default rounds places to two decimals, which moves a limit of 0.5 % (0.005) to 1 %.
       precision: 12,
       data: [...limitMarks(metric, look, words, value), ...deploys(marks, look, words)],

@@ -26,7 +26,8 @@ const steps: Record<'seconds' | 'bytes', Step[]> = {
 export function formatValue(unit: Unit, value: number | undefined, cores = 'cores'): string {
   if (value === undefined || !Number.isFinite(value)) return '–'
   if (unit === 'ratio') return `${digits(value * 100)} %`
-  if (unit === 'cores') return `${digits(value)} ${cores}`
+  // A ten-thousandth of a core is less than what one looks at a process with costs.
+  if (unit === 'cores') return `${digits(Number(value.toFixed(4)))} ${cores}`
   if (unit === 'per_second') return `${digits(value)} /s`
   const list = steps[unit]
   // Three digits may round up across a boundary: 0.9996 s is 1 s.

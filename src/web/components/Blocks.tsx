@@ -1,7 +1,7 @@
 import { useState } from 'react'
 import type { Block } from '../../ports/chat.ts'
 import type { Tone } from '../../ports/console.ts'
-import { useT } from '../i18n/index.tsx'
+import { type Key, useT } from '../i18n/index.tsx'
 import { numbered } from './numbered.ts'
 import { ToneIcon } from './State.tsx'
 import { stateIn, toneOf } from './states.ts'
@@ -115,13 +115,17 @@ function shortened(rows: string[][]): string[][] {
 }
 
 function Cell({ text, column }: { text: string; column: string }) {
+  const t = useT()
   const state = stateIn(text)
   if (state === undefined) return <td data-column={column}>{text}</td>
   return (
     <td data-column={column}>
       <span className="cell-state" data-tone={toneOf(state)}>
         <ToneIcon tone={toneOf(state)} />
-        <span>{text}</span>
+        <span>
+          {t(`state.${state}` as Key)}
+          {text.slice(state.length)}
+        </span>
       </span>
     </td>
   )

@@ -2,11 +2,12 @@ import { Button as AntButton } from 'antd'
 import { useEffect, useRef, useState } from 'react'
 import type { Button } from '../../ports/chat.ts'
 import type { PressAnswer } from '../../ports/console.ts'
-import { ApiError } from '../api.ts'
+import { api } from '../api.ts'
 import { useT } from '../i18n/index.tsx'
 import { usePress } from '../queries.ts'
 import { useMe } from '../session.tsx'
 import { Confirm } from './Confirm.tsx'
+import { errorWords } from './error-words.ts'
 import { ToneIcon } from './State.tsx'
 
 type Told = { label: string; answer: PressAnswer }
@@ -34,15 +35,26 @@ export function Buttons({ buttons, about }: { buttons: Button[]; about: string }
     try {
       setTold({ label: button.label, answer: await press.mutateAsync(button.id) })
     } catch (error) {
-      setTold({ label: button.label, answer: refusalOf(error) })
+      setTold({ label: button.label, answer: refused(errorWords(error, t)) })
     } finally {
       setWorking(undefined)
     }
   }
 
+  // Nobody is asked to confirm what would be refused all the same.
+  const ask = async (button: Button) => {
+    setTold(undefined)
+    try {
+      const answer = await api.mayPress(button.id)
+      if (answer.ok) setAsked(button)
+      else setTold({ label: button.label, answer })
+    } catch (error) {
+      setTold({ label: button.label, answer: refused(errorWords(error, t)) })
+    }
+  }
+
   const onPress = (button: Button) => {
-    if (button.confirm === undefined) void carryOut(button)
-    else setAsked(button)
+    void (button.confirm === undefined ? carryOut(button) : ask(button))
   }
 
   return (
@@ -105,7 +117,6 @@ export function Buttons({ buttons, about }: { buttons: Button[]; about: string }
   )
 }
 
-function refusalOf(error: unknown): PressAnswer {
-  if (error instanceof ApiError) return { ok: false, text: error.say, next: error.next }
-  return { ok: false, text: error instanceof Error ? error.message : String(error) }
+function refused({ say, next }: { say: string; next?: string }): PressAnswer {
+  return { ok: false, text: say, next }
 }

@@ -1,7 +1,7 @@
 import { Button } from 'antd'
 import type { ReactNode } from 'react'
-import { ApiError } from '../api.ts'
 import { useT } from '../i18n/index.tsx'
+import { errorWords } from './error-words.ts'
 import { ToneIcon } from './State.tsx'
 
 /** Shown after a short moment only, so that fast answers do not flicker. */
@@ -22,14 +22,14 @@ export function Loading({ whole = false }: { whole?: boolean }) {
 /** What went wrong, and what to do next. */
 export function ErrorState({ error, retry, whole = false }: { error: unknown; retry?: () => void; whole?: boolean }) {
   const t = useT()
-  const { say, next } = wordsOf(error)
+  const { say, next } = errorWords(error, t)
   return (
     <div className={whole ? 'feedback whole' : 'feedback'} role="alert">
       <span className="feedback-icon" data-tone="bad">
         <ToneIcon tone="bad" />
       </span>
-      <p className="feedback-title">{say ?? t('common.error')}</p>
-      {next === undefined || next === '' ? null : <p className="muted">{t('common.next', { next })}</p>}
+      <p className="feedback-title">{say}</p>
+      {next === undefined ? null : <p className="muted">{t('common.next', { next })}</p>}
       {retry === undefined ? null : <Button onClick={retry}>{t('common.retry')}</Button>}
     </div>
   )
@@ -46,9 +46,4 @@ export function Empty({ title, hint, children }: { title: string; hint?: string;
       {children}
     </div>
   )
-}
-
-function wordsOf(error: unknown): { say?: string; next?: string } {
-  if (error instanceof ApiError) return { say: error.say, next: error.next }
-  return error instanceof Error && error.message !== '' ? { say: error.message } : {}
 }

@@ -39,25 +39,28 @@ export function MessageCard({
   const [lead, rest] = split(message.blocks)
   const long = rest.filter((block) => !isShort(block))
   const isFolded = !(open ?? !folded) && long.length > 0
+  const isLong = lead !== undefined && lead.length > LONG_LEAD
   const Title = titleLevel === 2 ? 'h2' : 'h3'
   return (
-    <article className={compact ? 'card compact' : 'card'} data-tone={message.tone} aria-labelledby={titleId}>
+    <article
+      className={compact ? 'card compact' : 'card'}
+      data-tone={message.tone}
+      data-asks={message.buttons.length > 0}
+      aria-labelledby={titleId}
+    >
       <header className="card-head">
         <span className="card-icon" data-tone={message.tone}>
           <ToneIcon tone={message.tone} />
           <span className="sr-only">{t(`tone.${message.tone}`)}</span>
         </span>
-        <Title className="card-title" id={titleId}>
+        <Title className="card-title" id={titleId} data-long={message.title.length > LONG_LEAD}>
           {message.title}
         </Title>
         {aside === undefined ? null : <span className="card-aside">{aside}</span>}
-        {lead === undefined ? null : (
-          <p className="card-lead" data-long={lead.length > LONG_LEAD}>
-            {lead}
-          </p>
-        )}
+        {isLong ? null : <Lead text={lead} />}
       </header>
       <div className="card-body">
+        {isLong ? <Lead text={lead} /> : null}
         {numbered(rest).map(({ id, value: block }) =>
           isFolded && !isShort(block) ? null : <BlockView key={id} block={block} about={message.title} />,
         )}
@@ -71,6 +74,10 @@ export function MessageCard({
       {footer === undefined ? null : <footer className="card-foot">{footer}</footer>}
     </article>
   )
+}
+
+function Lead({ text }: { text: string | undefined }) {
+  return text === undefined ? null : <p className="card-lead">{text}</p>
 }
 
 /** What tells the state at a glance stays when the rest is folded. */

@@ -60,6 +60,10 @@ export const en = {
   'common.copied': 'Copied',
   'common.copy': 'Copy',
   'common.done-of': '{done} of {total}',
+  'error.offline': 'The server does not answer.',
+  'error.offline-next': 'see whether Rollcall runs, then try again',
+  'error.unreadable': 'The server answered {status} without a reason.',
+  'error.unreadable-next': 'look into its log',
   'hosts.count': { one: '{count} host', other: '{count} hosts' },
 
   // The channel
@@ -135,7 +139,7 @@ export const en = {
   'guide.is': 'You are {name}',
   'guide.story': 'Play the story',
   'guide.story-hint': 'Both releases by themselves, live',
-  'guide.story-started': 'The story begins: watch the channel.',
+  'guide.story-started': 'The story begins: the first request comes after some seconds.',
   'guide.dismiss': 'Hide the guide',
   'guide.show': 'What to try',
 

@@ -61,6 +61,10 @@ export const zh: Record<Key, Sentence> = {
   'common.copied': '已复制',
   'common.copy': '复制',
   'common.done-of': '{done} / {total}',
+  'error.offline': '服务器没有响应。',
+  'error.offline-next': '确认 Rollcall 正在运行，然后重试',
+  'error.unreadable': '服务器返回了 {status}，没有说明原因。',
+  'error.unreadable-next': '查看它的日志',
   'hosts.count': '{count} 台主机',
 
   // The channel
@@ -136,7 +140,7 @@ export const zh: Record<Key, Sentence> = {
   'guide.is': '你是 {name}',
   'guide.story': '播放演示',
   'guide.story-hint': '自动实时演示两次发布',
-  'guide.story-started': '演示开始：请看频道。',
+  'guide.story-started': '演示开始：几秒后会出现第一个发布申请。',
   'guide.dismiss': '隐藏指南',
   'guide.show': '试试什么',
 

@@ -2,7 +2,7 @@ import DownOutlined from '@ant-design/icons/DownOutlined'
 import type { MenuProps } from 'antd'
 import { App, Button, Dropdown } from 'antd'
 import type { PersonView } from '../../ports/console.ts'
-import { ApiError } from '../api.ts'
+import { errorLine } from '../components/error-words.ts'
 import { type Key, useT } from '../i18n/index.tsx'
 import { useMe } from '../session.tsx'
 import { useSignIn, useSignOut } from './sign-in.ts'
@@ -15,7 +15,7 @@ export function PersonMenu() {
   const become = useSignIn()
   const leave = useSignOut()
   const tellError = (error: unknown) => {
-    void message.error(error instanceof ApiError ? error.say : t('common.error'))
+    void message.error(errorLine(error, t))
   }
   const inDemo = signIn.demo.length > 0
   const people: MenuProps['items'] = signIn.demo.map((each) => ({ key: each.id, label: <PersonLine person={each} /> }))

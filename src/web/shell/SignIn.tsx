@@ -1,8 +1,9 @@
 import { Button, Input } from 'antd'
 import { type FormEvent, useId, useState } from 'react'
 import type { SessionView } from '../../ports/console.ts'
-import { API, ApiError } from '../api.ts'
+import { API } from '../api.ts'
 import logo from '../assets/rollcall.svg'
+import { errorLine } from '../components/error-words.ts'
 import { useT } from '../i18n/index.tsx'
 import { PersonLine } from './PersonMenu.tsx'
 import { Switches } from './Switches.tsx'
@@ -41,7 +42,7 @@ export function SignIn({ session }: { session: SessionView }) {
           </Button>
         )}
         {none ? <p role="alert">{t('sign-in.none')}</p> : null}
-        <div role="alert">{become.error === null ? null : <Refused error={become.error} />}</div>
+        <div role="alert">{become.error === null ? null : <p className="bad">{errorLine(become.error, t)}</p>}</div>
       </section>
     </main>
   )
@@ -78,15 +79,5 @@ function TokenForm({ onSubmit, busy }: { onSubmit: (token: string) => void; busy
         {t('sign-in.go')}
       </Button>
     </form>
-  )
-}
-
-function Refused({ error }: { error: Error }) {
-  const t = useT()
-  if (!(error instanceof ApiError)) return <p className="bad">{t('common.error')}</p>
-  return (
-    <p className="bad">
-      {error.say} {error.next === '' ? '' : t('common.next', { next: error.next })}
-    </p>
   )
 }

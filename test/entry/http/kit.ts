@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { FastifyPluginAsync } from 'fastify'
 import { commands } from '../../../commands/index.ts'
+import { signInFirst } from '../../../src/access/refusals.ts'
 import { createChannel } from '../../../src/adapters/channel/index.ts'
 import type { ServerDeps } from '../../../src/entry/http/deps.ts'
 import { createFeed, type Feed } from '../../../src/entry/http/feed.ts'
 import { createServer, type HttpServer } from '../../../src/entry/http/server.ts'
 import { watchStore } from '../../../src/entry/http/watch.ts'
-import { Fault } from '../../../src/lib/fault.ts'
 import type { Change } from '../../../src/ports/console.ts'
 import type { Json } from '../../../src/ports/store.ts'
 import type { Release } from '../../../src/release/release.ts'
@@ -21,7 +21,7 @@ export function personByHeader(world: TestDesk): FastifyPluginAsync {
     app.addHook('onRequest', async (request) => {
       request.person = world.desk.people.find(({ id }) => id === request.headers['x-person'])
       if (request.person === undefined && request.routeOptions.url?.startsWith('/api/v1/')) {
-        throw new Fault('access.not-signed-in', { say: 'You are not signed in.', next: 'sign in' })
+        throw signInFirst()
       }
     })
   }
@@ -74,6 +74,10 @@ export async function testConsole(
     version: '0.0.0',
     channels: ['#releases'],
     ...options.deps,
+  }).catch(async (error: unknown) => {
+    await world.close()
+    await rm(webRoot, { recursive: true })
+    throw error
   })
   return {
     ...world,

@@ -180,6 +180,33 @@ describe('secrets', () => {
   })
 })
 
+describe('an answer that is made once for all', () => {
+  test('is still what a hook makes of it for one reader', async () => {
+    const shout: FastifyPluginAsync = async (app) => {
+      app.addHook('preSerialization', async (request, _reply, payload) =>
+        request.headers['accept-language'] === 'zh' ? { ...(payload as object), headline: '标题' } : payload,
+      )
+    }
+    const plugin = Object.assign(shout, { [Symbol.for('skip-override')]: true })
+    const world = await testConsole()
+    const both = await testConsole({ deps: { plugins: [personByHeader(world), plugin] } })
+    await both.insert(aRelease({ id: 'R-1' }))
+    const ask = async (language: string) => {
+      const headers = { 'x-person': 'alice', 'accept-language': language }
+      const response = await both.server.inject({ url: '/api/v1/releases/R-1', headers })
+      expect(response.headers['content-type']).toBe('application/json; charset=utf-8')
+      return response.json().headline
+    }
+    expect(await Promise.all([ask('en'), ask('zh'), ask('en')])).toEqual([
+      'Batch 1 of 2: deploying.',
+      '标题',
+      'Batch 1 of 2: deploying.',
+    ])
+    await both.close()
+    await world.close()
+  })
+})
+
 describe('what goes wrong inside', () => {
   test('is said without a word about what it was', async () => {
     const lines: unknown[][] = []

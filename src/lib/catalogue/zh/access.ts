@@ -8,7 +8,6 @@ export const access: Readonly<Record<string, string>> = {
   'Nobody is known here as {name"}.{rest_}': '这里没有名为 {name} 的人。{rest}',
   'add the person under people in rollcall.yaml': '请在 rollcall.yaml 的 people 下添加此人',
   'You are not signed in.': '你尚未登录。',
-  'sign in': '请登录',
   'sign in, or send a personal token as Authorization: Bearer': '请登录，或以 Authorization: Bearer 发送个人令牌',
   'That did not sign you in.': '登录失败。',
   'check that the token is whole; whoever runs Rollcall makes a new one with: rollcall token <person>':
@@ -41,8 +40,7 @@ export const access: Readonly<Record<string, string>> = {
   'let it listen on 127.0.0.1': '请让它在 127.0.0.1 上监听',
   'The route {method^} {path^} is not in the table of routes, so nobody would know who may use it.':
     '路由 {method} {path} 不在路由表中，无法判断谁可以使用。',
-  'add it to src/access/routes.ts with the action that it asks for':
-    '请将它连同所需的操作加入 src/access/routes.ts',
+  'add it to src/access/routes.ts with the action that it asks for': '请将它连同所需的操作加入 src/access/routes.ts',
   'This button is not known here.': '这里不认识这个按钮。',
   'type /status and use the card it names': '输入 /status，并使用其中的卡片',
   'Too many readers are connected.': '连接的读者过多。',

@@ -44,7 +44,8 @@ export const commands: Readonly<Record<string, string>> = {
   'Not permitted: {why*}. Next: {next*}.': '没有权限：{why}。下一步：{next}。',
   '/{name^} has no flag --{flag^}.{near_} Next: type /help {same^}.':
     '/{name} 没有选项 --{flag}。{near}下一步：输入 /help {same}。',
-  '/{name^} takes no {extra"} there. Next: type /help {same^}.': '/{name} 此处不接受 {extra}。下一步：输入 /help {same}。',
+  '/{name^} takes no {extra"} there. Next: type /help {same^}.':
+    '/{name} 此处不接受 {extra}。下一步：输入 /help {same}。',
   'There is no service {name"}.{rest_}': '没有服务 {name}。{rest}',
   '{service^} has no host {host"}.{rest_}': '{service} 没有主机 {host}。{rest}',
   'use one of: {names}': '请使用其中之一：{names}',
@@ -82,4 +83,9 @@ export const commands: Readonly<Record<string, string>> = {
   '{version} is not a version: letters, digits and . _ + - only, at most 64, beginning with a letter or digit, without "..", and not "current".':
     '{version} 不是有效版本：只能用字母、数字和 . _ + -，最多 64 个字符，以字母或数字开头，不含 ".."，且不能是 "current"。',
   'give the version as it was published, for example v1.2.3': '请给出发布时的版本，例如 v1.2.3',
+  // The sandbox.
+  'The story is being played already. Next: watch the channel.': '剧情已在演示中。下一步：请看频道。',
+  'The story ended early': '剧情演示提前结束',
+  'The story is being played for {person^}, as alice and bob: a good release, then a bad one. It takes about two minutes.':
+    '正在为 {person} 演示剧情（由 alice 和 bob 扮演）：先是一次正常的发布，然后是一次有问题的发布。大约需要两分钟。',
 }

@@ -147,7 +147,8 @@ export const faults: Readonly<Record<string, string>> = {
   'health: give url or command': 'health：请给出 url 或 command',
   'an absolute folder, or one below ~/, without ., .. or a slash at its end':
     '须为绝对路径或 ~/ 下的目录，不含 .、..，且不以斜杠结尾',
-  'A value for a host holds a NUL byte, which no command line can carry.': '给主机的一个值含有 NUL 字节，命令行无法传递。',
+  'A value for a host holds a NUL byte, which no command line can carry.':
+    '给主机的一个值含有 NUL 字节，命令行无法传递。',
   'remove it from the configuration or the command': '请从配置或命令中去除',
   'did not finish {what}': '没有完成 {what}',
   'cannot do {what}: {why}.': '无法执行 {what}：{why}。',

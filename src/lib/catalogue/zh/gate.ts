@@ -21,7 +21,7 @@ export const gate: Readonly<Record<string, string>> = {
   '{metric!}, {second!}: {why*}': '{metric}、{second}：{why}',
   '{metric!}, {second!}, {third!}: {why*}': '{metric}、{second}、{third}：{why}',
   '{metric!}, {second!}, {third!}, {fourth!}: {why*}': '{metric}、{second}、{third}、{fourth}：{why}',
-  'no metric can be judged: {why*}': '所有指标都无法判定：{why}',
+  'no metric can be judged: {why*}': '所有指标都无法判断：{why}',
   '{why*}… (/status R-n shows every metric)': '{why}……（/status R-n 可查看全部指标）',
   // Gaps.
   '{hosts~} {has|have} no fresh data ({age#} s old)': '{hosts} 没有最新数据（已过 {age} 秒）',
@@ -39,30 +39,30 @@ export const gate: Readonly<Record<string, string>> = {
   '+{n#} cores': '+{n} 核',
   '{n#} a second': '{n}/秒',
   '+{n#} a second': '+{n}/秒',
-  'error rate {value} on upgraded hosts; limit {limit}, {n#} requests':
+  'error rate {value%} on upgraded hosts; limit {limit%}, {n#} requests':
     '已升级主机错误率 {value}；阈值 {limit}，{n} 次请求',
-  'error rate {value} on upgraded hosts; no limit, {n#} requests': '已升级主机错误率 {value}；无阈值，{n} 次请求',
-  'error rate {value} on upgraded hosts against {other} on the others; limit {limit}, {n#} requests':
+  'error rate {value%} on upgraded hosts; no limit, {n#} requests': '已升级主机错误率 {value}；无阈值，{n} 次请求',
+  'error rate {value%} on upgraded hosts against {other%} on the others; limit {limit%}, {n#} requests':
     '已升级主机错误率 {value}，其他主机 {other}；阈值 {limit}，{n} 次请求',
-  'error rate {value} on upgraded hosts against {other} on the others; no limit, {n#} requests':
+  'error rate {value%} on upgraded hosts against {other%} on the others; no limit, {n#} requests':
     '已升级主机错误率 {value}，其他主机 {other}；无阈值，{n} 次请求',
-  'error rate {value} on upgraded hosts against {other} before; limit {limit}, {n#} requests':
+  'error rate {value%} on upgraded hosts against {other%} before; limit {limit%}, {n#} requests':
     '已升级主机错误率 {value}，发布前 {other}；阈值 {limit}，{n} 次请求',
-  'error rate {value} on upgraded hosts against {other} before; no limit, {n#} requests':
+  'error rate {value%} on upgraded hosts against {other%} before; no limit, {n#} requests':
     '已升级主机错误率 {value}，发布前 {other}；无阈值，{n} 次请求',
-  '{metric!} {value*} on {host^}; {n#} samples': '{host} 上{metric} {value}；{n} 个样本',
-  '{metric!} {value*} on {host^}; limit {limit*}, {n#} samples': '{host} 上{metric} {value}；阈值 {limit}，{n} 个样本',
-  '{metric!} {value*} on {host^} against {other*} {whom!}; {n#} samples':
+  '{metric!} {value%} on {host^}; {n#} samples': '{host} 上{metric} {value}；{n} 个样本',
+  '{metric!} {value%} on {host^}; limit {limit%}, {n#} samples': '{host} 上{metric} {value}；阈值 {limit}，{n} 个样本',
+  '{metric!} {value%} on {host^} against {other%} {whom!}; {n#} samples':
     '{host} 上{metric} {value}，{whom} {other}；{n} 个样本',
-  '{metric!} {value*} on {host^} against {other*} {whom!}; limit {limit*}, {n#} samples':
+  '{metric!} {value%} on {host^} against {other%} {whom!}; limit {limit%}, {n#} samples':
     '{host} 上{metric} {value}，{whom} {other}；阈值 {limit}，{n} 个样本',
-  '{metric!} {value*} on {host^}, the highest of {all#} upgraded hosts; {n#} samples':
+  '{metric!} {value%} on {host^}, the highest of {all#} upgraded hosts; {n#} samples':
     '{host} 上{metric} {value}，为 {all} 台已升级主机中最高；{n} 个样本',
-  '{metric!} {value*} on {host^}, the highest of {all#} upgraded hosts; limit {limit*}, {n#} samples':
+  '{metric!} {value%} on {host^}, the highest of {all#} upgraded hosts; limit {limit%}, {n#} samples':
     '{host} 上{metric} {value}，为 {all} 台已升级主机中最高；阈值 {limit}，{n} 个样本',
-  '{metric!} {value*} on {host^}, the highest of {all#} upgraded hosts against {other*} {whom!}; {n#} samples':
+  '{metric!} {value%} on {host^}, the highest of {all#} upgraded hosts against {other%} {whom!}; {n#} samples':
     '{host} 上{metric} {value}，为 {all} 台已升级主机中最高，{whom} {other}；{n} 个样本',
-  '{metric!} {value*} on {host^}, the highest of {all#} upgraded hosts against {other*} {whom!}; limit {limit*}, {n#} samples':
+  '{metric!} {value%} on {host^}, the highest of {all#} upgraded hosts against {other%} {whom!}; limit {limit%}, {n#} samples':
     '{host} 上{metric} {value}，为 {all} 台已升级主机中最高，{whom} {other}；阈值 {limit}，{n} 个样本',
   // What is added to the numbers.
   'no waiting host has data': '尚未升级的主机都没有数据',
@@ -72,7 +72,7 @@ export const gate: Readonly<Record<string, string>> = {
   'these hosts were above it before the release': '这些主机在发布前就已超过阈值',
   '{host^} was above it before the release': '{host} 在发布前就已超过阈值',
   'traffic grew {n#} times and no host waits to compare with': '流量增长到 {n} 倍，且没有未升级的主机可供比较',
-  'above the warning {value*}': '超过告警阈值 {value}',
+  'above the warning {value%}': '超过告警阈值 {value}',
   'more than before, within its limit': '比之前高，但在阈值内',
 }
 

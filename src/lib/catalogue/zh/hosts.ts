@@ -2,7 +2,8 @@
 export const hosts: Readonly<Record<string, string>> = {
   '{n#} MB are needed in {folder^}, {m#} MB are free': '{folder} 需要 {n} MB，剩余 {m} MB',
   'the download ended with {code#}': '下载以退出码 {code} 结束',
-  "the artifact's {algorithm^} is {found^}, approved was {wanted^}": '制品的 {algorithm} 为 {found}，而批准的是 {wanted}',
+  "the artifact's {algorithm^} is {found^}, approved was {wanted^}":
+    '制品的 {algorithm} 为 {found}，而批准的是 {wanted}',
   'refused member {name}': '压缩包中含有不允许的成员 {name}',
   'not a tar archive': '不是 tar 压缩包',
   'not a tar archive ({why})': '不是 tar 压缩包（{why}）',
@@ -55,5 +56,6 @@ export const hosts: Readonly<Record<string, string>> = {
   'the epoch cannot be stored in {folder^}': '无法在 {folder} 保存纪元号',
   'the host has seen epoch {seen#}, this job has {own#}': '主机已见过纪元号 {seen}，而本任务为 {own}',
   'unknown verb {verb^}': '未知动词 {verb}',
-  'the runner did not start; is setsid installed, is the disk full?': '执行器没有启动；是否安装了 setsid，磁盘是否已满？',
+  'the runner did not start; is setsid installed, is the disk full?':
+    '执行器没有启动；是否安装了 setsid，磁盘是否已满？',
 }

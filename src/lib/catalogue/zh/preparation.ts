@@ -31,8 +31,7 @@ export const preparation: Readonly<Record<string, string>> = {
   '{host^}: the service is {state!} before the release': '{host}：发布前服务状态为{state}',
   '{host^}: its clock is {n#} s off': '{host}：时钟偏差 {n} 秒',
   '{id^} of {service^} is in progress.': '{service} 的 {id} 正在进行。',
-  'wait until it is over; /status {id^} shows it and what may be done':
-    '请等它结束；/status {id} 可查看状态和可选操作',
+  'wait until it is over; /status {id^} shows it and what may be done': '请等它结束；/status {id} 可查看状态和可选操作',
   '{n#} conflict{|s} detected': '发现 {n} 处冲突',
   'No conflict detected': '未发现冲突',
   '{n#} risk{|s} identified': '识别出 {n} 项风险',
@@ -52,6 +51,8 @@ export const preparation: Readonly<Record<string, string>> = {
   'holds for every release': '适用于每次发布',
   // Metrics.
   '{n#} group metric{|s} identified with thresholds': '识别出 {n} 组带阈值的指标',
+  '{n#} group metric{|s} identified with thresholds, {metric!} watched without one':
+    '识别出 {n} 组带阈值的指标，另有{metric}仅监控不设阈值',
   '{n#} group metric{|s} identified with thresholds, {names} watched without one':
     '识别出 {n} 组带阈值的指标，另有 {names} 仅监控不设阈值',
   'default limits, too little history: {names}': '历史数据太少，使用默认阈值：{names}',
@@ -75,13 +76,15 @@ export const preparation: Readonly<Record<string, string>> = {
   'mean, from {sum*} / {count*}': '平均值，来自 {sum} / {count}',
   'requests per second, from {what*}; shown and used as sample size, never a limit':
     '每秒请求数，来自 {what}；仅用于展示和样本量，不设阈值',
+  '{name^} with {label^} {values^}': '{name}（{label} 匹配 {values}）',
+  'no limit': '无阈值',
   'limit as configured': '采用所配置的阈值',
   'limits from its own history: {summary*}': '阈值来自自身历史：{summary}',
   'limits the least that counts, its own history lies below: {summary*}': '采用最低有效阈值（自身历史更低）：{summary}',
-  'median {mid*}, 99th percentile {high*}': '中位数 {mid}，99 分位值 {high}',
-  'the clock of Rollcall\'s machine is {n#} s behind the metrics database\'s; set it right, then look again':
+  'median {mid%}, 99th percentile {high%}': '中位数 {mid}，99 分位值 {high}',
+  "the clock of Rollcall's machine is {n#} s behind the metrics database's; set it right, then look again":
     'Rollcall 所在机器的时钟比指标数据库慢 {n} 秒；校准后再看',
-  'the clock of Rollcall\'s machine is {n#} s ahead of the metrics database\'s; set it right, then look again':
+  "the clock of Rollcall's machine is {n#} s ahead of the metrics database's; set it right, then look again":
     'Rollcall 所在机器的时钟比指标数据库快 {n} 秒；校准后再看',
   'set the clock, for example with chrony or systemd-timesyncd, then press Resume':
     '请校准时钟（例如用 chrony 或 systemd-timesyncd），然后按“继续”',

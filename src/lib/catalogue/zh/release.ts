@@ -7,7 +7,7 @@ export const release: Readonly<Record<string, string>> = {
   'Waits for {n#} approval{|s}; expires in {time@}.': '等待 {n} 人审批；{time}后过期。',
   'Approved; checking the facts once more.': '已批准；正在再次核对现状。',
   'Rejected by {by}; no host was touched. Next: correct what was wrong, then {again}':
-    '已被 {by} 拒绝；没有变更任何主机。下一步：修正问题后执行 {again}',
+    '已被 {by} 驳回；没有变更任何主机。下一步：修正问题后执行 {again}',
   'Expired: nobody decided in time; no host was touched. Next: {again}':
     '已过期：无人及时审批；没有变更任何主机。下一步：{again}',
   'Superseded by {id^}. Next: /status {same^}': '已被 {id} 取代。下一步：/status {same}',
@@ -20,8 +20,7 @@ export const release: Readonly<Record<string, string>> = {
     '已回滚（{by}）：{why}下一步：修正后执行 /release {service} <version>',
   'Aborted ({by}): {why*} Hosts stay as listed. Next: /release rollback {id^}, or /release {service^} <version>':
     '已中止（{by}）：{why}各主机保持所列状态。下一步：/release rollback {id}，或 /release {service} <version>',
-  'Aborted ({by}): {why*} No host was changed. Next: {again}':
-    '已中止（{by}）：{why}没有变更任何主机。下一步：{again}',
+  'Aborted ({by}): {why*} No host was changed. Next: {again}': '已中止（{by}）：{why}没有变更任何主机。下一步：{again}',
   '{n#} of {m#} hosts run {version^}': '{m} 台主机中有 {n} 台运行 {version}',
   '/rollback {service^} takes it back': '/rollback {service} 可回滚',
   'Done: {count*}. If trouble shows later: {back*}.': '已完成：{count}。如之后发现问题：{back}。',
@@ -50,8 +49,8 @@ export const release: Readonly<Record<string, string>> = {
   'The way back: no release, {n#} host{|s} at a time.': '回退方式：移除该服务，每次 {n} 台主机。',
   'The way back: {versions} or no release, {n#} host{|s} at a time.':
     '回退方式：{versions}，或移除该服务，每次 {n} 台主机。',
-  'fails above {fail*}': '超过 {fail} 判为不通过',
-  'warns above {warn*}, fails above {fail*}': '超过 {warn} 告警，超过 {fail} 判为不通过',
+  'fails above {fail%}': '超过 {fail} 判为未通过',
+  'warns above {warn%}, fails above {fail%}': '超过 {warn} 告警，超过 {fail} 判为未通过',
   'batch {n#}': '第 {n} 批',
   '{n#} {state!}': '{n} {state}',
   '{state!}: {why*}': '{state}：{why}',
@@ -60,7 +59,7 @@ export const release: Readonly<Record<string, string>> = {
   'and {n#} more': '另有 {n} 个',
   // Buttons.
   'Release {service^} {version^} to {n#} host{|s}?': '将 {service} {version} 发布到 {n} 台主机？',
-  'Reject {id^}?': '拒绝 {id}？',
+  'Reject {id^}?': '驳回 {id}？',
   'Go on with {service^} {version^} without the rest of the observation?':
     '不再等待剩余观察时间，继续发布 {service} {version}？',
   'Stop {id^} here and leave every host as it is now?': '就此停止 {id}，所有主机保持当前状态？',
@@ -90,7 +89,6 @@ export const release: Readonly<Record<string, string>> = {
   'gate {verdict!}: {why*}': '门禁{verdict}：{why}',
   'You may: {offers}.{rest_}': '可选操作：{offers}。{rest}',
   'One host at a time: /release <{verbs^}> {id^} {host^}.': '逐台处理：/release <{verbs}> {id} {host}。',
-  'Next: {next*}': '下一步：{next}',
   '{by^} said: {order}': '{by} 选择了：{order}',
   '{by^} pressed Abort': '{by} 按下了“中止”',
   '{by^} pressed Roll back': '{by} 按下了“回滚”',
@@ -144,7 +142,7 @@ export const release: Readonly<Record<string, string>> = {
   '{id^} was not prepared: {why*}': '{id} 未能准备：{why}',
   '{id^} waits for approval.': '{id} 正在等待审批。',
   '{id^} was approved already by {by~}.': '{id} 已由 {by} 批准。',
-  '{id^} was rejected already by {by^}.': '{id} 已由 {by} 拒绝。',
+  '{id^} was rejected already by {by^}.': '{id} 已由 {by} 驳回。',
   '{id^} expired at {time} without a decision.': '{id} 已于 {time} 过期，无人审批。',
   '{id^} was superseded by {other^}.': '{id} 已被 {other} 取代。',
   '{id^} is rolling out: batch {n#}, {doing!} (approved by {by}).':
@@ -165,7 +163,7 @@ export const release: Readonly<Record<string, string>> = {
   '{n#} more needed': '还需 {n} 人',
   'Approved by you; {n#} more needed.': '你已批准；还需 {n} 人。',
   'Approved: {id^} rolls out now.': '已批准：{id} 现在开始发布。',
-  'Rejected: {id^} will not be released.': '已拒绝：{id} 不会发布。',
+  'Rejected: {id^} will not be released.': '已驳回：{id} 不会发布。',
   '{id^}: preparing {service^} {version^}.': '{id}：正在准备 {service} {version}。',
   '{id^} has put {version^} on hosts since.': '此后 {id} 已将 {version} 部署到主机。',
   'roll that back first: /rollback {id^}': '请先回滚那一次：/rollback {id}',
@@ -178,6 +176,7 @@ export const release: Readonly<Record<string, string>> = {
   'Retrying {hosts~}.{rest_}': '正在重试 {hosts}。{rest}',
   'Going on without {hosts~}.{rest_}': '跳过 {hosts} 继续。{rest}',
   'Pausing: hosts that are being changed finish first.': '正在暂停：先完成正在变更的主机。',
+  'Going quite on.': 'x',
   'Going on.': '继续发布。',
   'Promoted: the observation of this batch ends now.': '已晋级：本批次的观察就此结束。',
   'Aborting: hosts that are being changed finish first, the others stay as they are.':

@@ -2,10 +2,10 @@
 export const words: Readonly<Record<string, string>> = {
   // Where a release stands.
   preparing: '准备中',
-  refused: '不可发布',
+  refused: '无法发布',
   'awaiting approval': '等待审批',
   approved: '已批准',
-  rejected: '已拒绝',
+  rejected: '已驳回',
   expired: '已过期',
   superseded: '已被取代',
   'rolling out': '发布中',
@@ -17,7 +17,7 @@ export const words: Readonly<Record<string, string>> = {
   deploying: '部署中',
   observing: '观察中',
   // How a host or a job is.
-  pending: '待部署',
+  pending: '等待中',
   healthy: '健康',
   failed: '失败',
   unreachable: '无法连接',
@@ -39,9 +39,9 @@ export const words: Readonly<Record<string, string>> = {
   nobody: '无人',
   // Of the gate, and of the preparation's steps.
   pass: '通过',
-  fail: '不通过',
-  inconclusive: '无法判定',
-  error: '出错',
+  fail: '未通过',
+  inconclusive: '无法判断',
+  error: '错误',
   success: '成功',
   warning: '警告',
   // Metrics.
@@ -67,10 +67,10 @@ export const words: Readonly<Record<string, string>> = {
   skip: '跳过',
   rollback: '回滚',
   approve: '批准',
-  reject: '拒绝',
+  reject: '驳回',
   // Buttons.
   Approve: '批准',
-  Reject: '拒绝',
+  Reject: '驳回',
   Pause: '暂停',
   Resume: '继续',
   Promote: '晋级',

@@ -137,16 +137,16 @@ function Entry({ entry }: { entry: AuditEntryView }) {
         ) : (
           <Table
             label={t('audit.changes', { seq: String(entry.seq) })}
-            columns={[t('audit.field'), t('audit.before'), t('audit.after')]}
-          >
-            {changes.map((change) => (
-              <tr key={change.path}>
-                <td className="v-mono">{change.path === '' ? '–' : change.path}</td>
-                <td className="v-mono">{change.before ?? '–'}</td>
-                <td className="v-mono">{change.after ?? '–'}</td>
-              </tr>
-            ))}
-          </Table>
+            columns={[
+              { label: t('audit.field'), kind: 'mono' },
+              { label: t('audit.before'), kind: 'mono' },
+              { label: t('audit.after'), kind: 'mono' },
+            ]}
+            rows={changes.map(({ path, before, after }) => ({
+              key: `${path} ${before === undefined}`,
+              cells: [path === '' ? '–' : path, before ?? '–', after ?? '–'],
+            }))}
+          />
         )}
       </div>
     </details>

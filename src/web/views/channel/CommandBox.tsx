@@ -12,7 +12,7 @@ import {
   useState,
 } from 'react'
 import type { TypedAnswer } from '../../../ports/console.ts'
-import { ApiError } from '../../api.ts'
+import { errorLine } from '../../components/error-words.ts'
 import { MessageCard } from '../../components/MessageCard.tsx'
 import { ToneIcon } from '../../components/State.tsx'
 import { useT } from '../../i18n/index.tsx'
@@ -108,9 +108,7 @@ export function CommandBox({ channel, onSent, ref }: Props) {
       write('', 0)
       onSent()
     } catch (error) {
-      const words =
-        error instanceof ApiError ? `${error.say} ${t('common.next', { next: error.next })}` : t('common.error')
-      setTold({ text: line, answer: { ok: false, text: words } })
+      setTold({ text: line, answer: { ok: false, text: errorLine(error, t) } })
     }
   }
 

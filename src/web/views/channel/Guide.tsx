@@ -1,6 +1,6 @@
 import { App, Button } from 'antd'
 import { useEffect, useRef, useState } from 'react'
-import { ApiError } from '../../api.ts'
+import { errorLine } from '../../components/error-words.ts'
 import { useT } from '../../i18n/index.tsx'
 import { useType } from '../../queries.ts'
 import { useMe } from '../../session.tsx'
@@ -40,7 +40,7 @@ export function Guide({ channel, asked, onClose, put }: Props) {
     setHidden(true)
     onClose()
   }
-  const tell = (error: unknown) => void message.error(error instanceof ApiError ? error.say : t('common.error'))
+  const tell = (error: unknown) => void message.error(errorLine(error, t))
   const play = () =>
     type.mutate(STORY, {
       onSuccess: (answer) =>

@@ -1,13 +1,13 @@
 import { Button } from 'antd'
-import { type ReactNode, useEffect, useLayoutEffect, useRef, useState } from 'react'
+import { type ReactNode, useEffect } from 'react'
 import type { MessageView } from '../../../ports/console.ts'
 import { Empty, ErrorState, Loading } from '../../components/Feedback.tsx'
 import { useT } from '../../i18n/index.tsx'
 import type { useMessages } from '../../queries.ts'
-import { unreadAfter } from './news.ts'
 import { PostCard } from './PostCard.tsx'
 import { useAnnounced } from './use-announced.ts'
 import { useScroll } from './use-scroll.ts'
+import { useUnread } from './use-unread.ts'
 
 interface Props {
   channel: string
@@ -98,36 +98,4 @@ function NewMarker() {
 /** Nothing moves and nobody is asked: its long parts may be folded. */
 function isQuiet({ message }: MessageView): boolean {
   return message.tone === 'good' || message.tone === 'plain' || message.buttons.length === 0
-}
-
-/** Counts what came after the last message seen, which is kept on this machine; the marker stays where the reading stopped. */
-function useUnread(channel: string, messages: MessageView[], atEnd: boolean): { unread: number; marker?: number } {
-  const stored = `rollcall.seen.${channel}`
-  const [seen, setSeen] = useState(() => Number(localStorage.getItem(stored) ?? 0))
-  const start = useRef(seen)
-  const last = messages.at(-1)?.number ?? 0
-  const [marker, setMarker] = useState<number>()
-  useLayoutEffect(() => {
-    const first = messages.find((view) => view.number > seen)
-    if (first === undefined || (atEnd && start.current === 0)) return
-    if (!atEnd || start.current > 0) setMarker((now) => now ?? (seen === 0 ? undefined : first.number))
-  }, [messages, seen, atEnd])
-  useEffect(() => {
-    const read = () => {
-      if (!atEnd || last <= seen || document.visibilityState !== 'visible') return
-      setSeen(last)
-      start.current = 0
-      localStorage.setItem(stored, String(last))
-    }
-    read()
-    document.addEventListener('visibilitychange', read)
-    return () => document.removeEventListener('visibilitychange', read)
-  }, [atEnd, last, seen, stored])
-  // The marker goes some time after everything has been read.
-  useEffect(() => {
-    if (marker === undefined || !atEnd) return
-    const timer = setTimeout(() => setMarker(undefined), 15_000)
-    return () => clearTimeout(timer)
-  }, [marker, atEnd])
-  return { unread: seen === 0 ? 0 : unreadAfter(messages, seen), marker }
 }

@@ -11,9 +11,10 @@ import { PostCard } from './PostCard.tsx'
 import { useAnnounced } from './use-announced.ts'
 import { useScroll } from './use-scroll.ts'
 
-/** Several paragraphs of what went as it should. */
+/** Figures or several paragraphs about what went as it should. */
 function isLong({ message }: MessageView): boolean {
-  return message.blocks.length > 2 && message.tone !== 'warn' && message.tone !== 'bad'
+  const calm = message.tone !== 'warn' && message.tone !== 'bad'
+  return calm && (message.blocks.length > 2 || message.blocks.some((block) => block.type === 'table'))
 }
 
 /** What was said about one card: beside the channel, or on a phone in its place. Escape closes it. */

@@ -1,7 +1,7 @@
 /** Fills of tiles by version, neighbours far apart; the letter on them is white in light, near black in dark, with a contrast of at least 4.5 : 1. */
 export const VERSION_COLORS = {
-  light: ['#1d4ed8', '#b45309', '#0f766e', '#7e22ce', '#4d7c0f', '#be185d', '#475569'],
-  dark: ['#7aa2f7', '#f0b35a', '#4fd1c5', '#c4a1ff', '#a9d35c', '#f78fb3', '#a7b4c8'],
+  light: ['#1d4ed8', '#b45309', '#0f766e', '#7e22ce', '#4d7c0f', '#be185d', '#78350f'],
+  dark: ['#7aa2f7', '#f0b35a', '#4fd1c5', '#c4a1ff', '#a9d35c', '#f78fb3', '#d2a679'],
 } as const
 
 export const LETTER_COLOR = { light: '#ffffff', dark: '#10141b' } as const

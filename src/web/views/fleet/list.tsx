@@ -26,51 +26,37 @@ export function HostList({
       <Table
         label={t('fleet.list-title', { count: tiles.length })}
         columns={[
-          t('fleet.host'),
-          t('fleet.service'),
-          t('fleet.version'),
-          t('fleet.state'),
-          t('fleet.region'),
-          t('fleet.seen'),
-          t('fleet.why'),
+          { label: t('fleet.host') },
+          { label: t('fleet.service') },
+          { label: t('fleet.version') },
+          { label: t('fleet.state') },
+          { label: t('fleet.region') },
+          { label: t('fleet.seen'), kind: 'num' },
+          { label: t('fleet.why'), kind: 'why' },
         ]}
-      >
-        {tiles.slice(0, rows).map((tile) => {
+        rows={tiles.slice(0, rows).map((tile) => {
           const fill = fillOf(mode, tile.version == null ? undefined : colors.get(tile.service)?.get(tile.version))
-          return (
-            <tr key={`${tile.service} ${tile.host}`}>
-              <td>
+          return {
+            key: `${tile.service} ${tile.host}`,
+            cells: [
+              <span key="host">
                 <b>{tile.host}</b>
                 <br />
                 <span className="muted">{tile.ip}</span>
-              </td>
-              <td>{tile.service}</td>
-              <td>
-                <span className="fleet-version">
-                  <span className="fleet-swatch" style={{ '--fill': fill } as CSSProperties} />
-                  {tile.version === null ? t('fleet.none') : versionWord(tile.version)}
-                </span>
-              </td>
-              <td>
-                <span className="fleet-state" data-mark={tile.mark}>
-                  <span aria-hidden="true">{LETTERS[tile.mark]}</span> {t(`fleet.mark.${tile.mark}`)}
-                </span>
-                {tile.release === undefined ? null : (
-                  <>
-                    {' '}
-                    <Link className="v-link" to={`/releases/${encodeURIComponent(tile.release)}`}>
-                      {tile.release}
-                    </Link>
-                  </>
-                )}
-              </td>
-              <td>{tile.region}</td>
-              <td className="v-num">{tile.seenAt === undefined ? t('fleet.never') : <Moment at={tile.seenAt} />}</td>
-              <td className="v-why">{tile.why ?? ''}</td>
-            </tr>
-          )
+              </span>,
+              tile.service,
+              <span key="version" className="fleet-version">
+                <span className="fleet-swatch" style={{ '--fill': fill } as CSSProperties} />
+                {tile.version === null ? t('fleet.none') : versionWord(tile.version)}
+              </span>,
+              <State key="state" tile={tile} />,
+              tile.region,
+              tile.seenAt === undefined ? t('fleet.never') : <Moment key="seen" at={tile.seenAt} />,
+              tile.why ?? '',
+            ],
+          }
         })}
-      </Table>
+      />
       {tiles.length <= rows ? null : (
         <div className="v-more">
           <Button onClick={() => setRows(rows + PAGE)}>
@@ -79,5 +65,21 @@ export function HostList({
         </div>
       )}
     </Panel>
+  )
+}
+
+function State({ tile }: { tile: Tile }) {
+  const t = useT()
+  return (
+    <span>
+      <span className="fleet-state" data-mark={tile.mark}>
+        <span aria-hidden="true">{LETTERS[tile.mark]}</span> {t(`fleet.mark.${tile.mark}`)}
+      </span>{' '}
+      {tile.release === undefined ? null : (
+        <Link className="v-link" to={`/releases/${encodeURIComponent(tile.release)}`}>
+          {tile.release}
+        </Link>
+      )}
+    </span>
   )
 }

@@ -1,4 +1,4 @@
-import type { HostProgressView, ReleaseDetail } from '../../../ports/console.ts'
+import type { HostProgressView, ReleaseDetail, Tone } from '../../../ports/console.ts'
 
 /** Progress of hosts in the order in which a bar shows it: what is settled first, what is to come last. */
 export const PROGRESS = [
@@ -94,4 +94,31 @@ export function wayBack(versions: Record<string, string | null>): { version: str
   const counts = new Map<string | null, number>()
   for (const version of Object.values(versions)) counts.set(version, (counts.get(version) ?? 0) + 1)
   return [...counts].map(([version, hosts]) => ({ version, hosts })).sort((a, b) => b.hosts - a.hosts)
+}
+
+/** A job's state by the word that the server begins it with; `done` says its exit code too. */
+const JOB_STATES = {
+  new: { word: 'starting', tone: 'info' },
+  starting: { word: 'starting', tone: 'info' },
+  running: { word: 'running', tone: 'info' },
+  succeeded: { word: 'succeeded', tone: 'good' },
+  failed: { word: 'failed', tone: 'bad' },
+  orphaned: { word: 'orphaned', tone: 'warn' },
+  lost: { word: 'lost', tone: 'warn' },
+  cancelled: { word: 'cancelled', tone: 'plain' },
+  refused: { word: 'refused', tone: 'warn' },
+} as const satisfies Record<string, { word: string; tone: Tone }>
+
+export type JobWord = (typeof JOB_STATES)[keyof typeof JOB_STATES]['word']
+
+/** How a job's state is shown: `done 0` succeeded, `done 3: verify: digest` failed with that detail. Undefined for a new word. */
+export function jobState(state: string): { word: JobWord; tone: Tone; detail: string } | undefined {
+  const done = /^done (\d+)(?:: ([\s\S]*))?$/.exec(state)
+  if (done !== null) {
+    const [, code, reason] = done
+    const detail =
+      code === '0' ? (reason ?? '') : [`exit ${code}`, reason].filter((each) => each !== undefined).join(': ')
+    return { ...JOB_STATES[code === '0' ? 'succeeded' : 'failed'], detail }
+  }
+  return Object.hasOwn(JOB_STATES, state) ? { ...JOB_STATES[state as keyof typeof JOB_STATES], detail: '' } : undefined
 }

@@ -89,6 +89,11 @@ export function Gate({ release }: { release: ReleaseDetail }) {
   }
 }
 
+/** In the table the column is narrow, and the limits below say the long name of the unit. */
+function short(text: string): string {
+  return text.trimEnd()
+}
+
 function Metric({ window, metric }: { window: WindowView; metric: MetricWindow }) {
   const t = useT()
   const { mode } = useAppearance()
@@ -143,23 +148,28 @@ function Metric({ window, metric }: { window: WindowView; metric: MetricWindow }
         <div className="gate-figures">
           <Table
             label={t('release.levels', { metric: metric.name })}
-            columns={[t('release.group'), t('release.period-before'), t('release.period-after'), t('release.change')]}
-          >
-            {groups.map((each) => (
-              <tr key={each.group}>
-                <td>
+            columns={[
+              { label: t('release.group') },
+              { label: t('release.period-before'), kind: 'num' },
+              { label: t('release.period-after'), kind: 'num' },
+              { label: t('release.change'), kind: 'num' },
+            ]}
+            rows={groups.map((each) => ({
+              key: each.group,
+              cells: [
+                <span key="group">
                   <span className="gate-group" data-group={each.group}>
                     {t(`release.${each.group}`)}
                   </span>
                   <br />
                   <span className="muted">{t('hosts.count', { count: each.hosts })}</span>
-                </td>
-                <td className="v-num">{value(each.before)}</td>
-                <td className="v-num">{value(each.after)}</td>
-                <td className="v-num">{formatChange(metric.unit, each.change, cores)}</td>
-              </tr>
-            ))}
-          </Table>
+                </span>,
+                short(formatValue(metric.unit, each.before, '')),
+                short(formatValue(metric.unit, each.after, '')),
+                short(formatChange(metric.unit, each.change, '')),
+              ],
+            }))}
+          />
           <dl className="gate-limits">
             <dt>{t('release.warns-above')}</dt>
             <dd>{metric.limits.warn === undefined ? t('release.no-limit') : value(metric.limits.warn)}</dd>

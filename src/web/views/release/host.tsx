@@ -10,7 +10,15 @@ import { Output } from './output.tsx'
 /** One host of the release: where it is, and what its jobs printed. */
 export function HostDrawer({ host, onClose }: { host: HostProgressView | undefined; onClose: () => void }) {
   return (
-    <Drawer open={host !== undefined} onClose={onClose} title={host?.host} size="min(820px, 100vw)" destroyOnHidden>
+    <Drawer
+      open={host !== undefined}
+      onClose={onClose}
+      title={host?.host}
+      size="min(820px, 100vw)"
+      // In the body it would lock scrolling by a style element without a nonce, which the content security policy refuses.
+      getContainer="#root"
+      destroyOnHidden
+    >
       {host === undefined ? null : <Host key={host.host} host={host} />}
     </Drawer>
   )

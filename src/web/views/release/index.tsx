@@ -31,6 +31,7 @@ export default function Release() {
     if (release.error === null) return <Loading />
     return (
       <div className="v-view">
+        <PageHead title={t('release.title', { id })} />
         <ErrorState error={release.error} retry={() => void release.refetch()} />
         <Link className="v-link" to="/releases">
           {t('release.to-history')}
@@ -120,7 +121,7 @@ function Head({ release }: { release: ReleaseDetail }) {
           </span>
         }
       />
-      <p className="rel-headline">{release.headline}</p>
+      <Headline release={release} />
       <dl className="rel-facts">
         <div>
           <dt>{t('release.requested-by')}</dt>
@@ -162,17 +163,39 @@ function Head({ release }: { release: ReleaseDetail }) {
   )
 }
 
+/** The state in one sentence. While hosts are observed the time that is left runs; the server's sentence stands still. */
+function Headline({ release }: { release: ReleaseDetail }) {
+  const t = useT()
+  const { language } = useLanguage()
+  const { now: where, headline, state, batches } = release
+  const until = state === 'rolling out' && where?.doing === 'observing' ? where.until : undefined
+  const now = useNow(until !== undefined)
+  if (where === undefined || until === undefined) return <p className="rel-headline">{headline}</p>
+  const left = Math.max(0, Math.ceil((Date.parse(until) - now) / 1000))
+  return (
+    <p className="rel-headline">
+      {t('release.observing', { batch: where.batch, batches, time: duration(left, language) })}
+    </p>
+  )
+}
+
+/** Milliseconds since 1970, anew every second while `running`. */
+function useNow(running: boolean): number {
+  const [now, setNow] = useState(() => Date.now())
+  useEffect(() => {
+    if (!running) return
+    setNow(Date.now())
+    const timer = setInterval(() => setNow(Date.now()), 1000)
+    return () => clearInterval(timer)
+  }, [running])
+  return now
+}
+
 function Remaining({ release }: { release: ReleaseDetail }) {
   const t = useT()
   const { language } = useLanguage()
-  const [now, setNow] = useState(() => Date.now())
+  const now = useNow(release.state === 'rolling out')
   const left = secondsLeft(release, now)
-  const counts = left !== undefined
-  useEffect(() => {
-    if (!counts) return
-    const timer = setInterval(() => setNow(Date.now()), 1000)
-    return () => clearInterval(timer)
-  }, [counts])
   if (left === undefined) return null
   return (
     <div>

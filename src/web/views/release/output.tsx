@@ -1,14 +1,16 @@
 import { App, Button, Switch } from 'antd'
-import { useId, useLayoutEffect, useMemo, useRef, useState } from 'react'
+import { useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from 'react'
 import { ErrorState, Loading } from '../../components/Feedback.tsx'
-import { StateTag } from '../../components/State.tsx'
 import { useT } from '../../i18n/index.tsx'
 import { useOutput } from '../../queries.ts'
 import { REACHABLE } from '../shared/ui.tsx'
+import { JobState } from './job-state.tsx'
 import { visible } from './visible.ts'
 
 /** So near to the end one still follows, in pixels: a line or two. */
 const NEAR_END = 32
+/** Bytes; the server gives about 64 kB at a time. */
+const LARGE_PIECE = 32_768
 
 /** A job's output. It follows the end while one looks there; who scrolls up reads in peace. */
 export function Output({ job, title }: { job: string; title: string }) {
@@ -21,11 +23,24 @@ export function Output({ job, title }: { job: string; title: string }) {
   const box = useRef<HTMLPreElement>(null)
   const text = useMemo(() => visible(output.data?.text ?? ''), [output.data?.text])
 
-  // Runs with every piece of text: the end has moved.
+  // The end moves with every piece of text, and when lines wrap anew.
   useLayoutEffect(() => {
     const element = box.current
-    if (element !== null && following && text !== '') element.scrollTop = element.scrollHeight
-  }, [text, following])
+    if (element === null) return
+    element.dataset.wrap = String(wrap)
+    if (following && text !== '') element.scrollTop = element.scrollHeight
+  }, [text, following, wrap])
+
+  // A large piece is one of several that are there already: the rest is asked for at once.
+  const next = output.data?.next ?? 0
+  const more = output.data?.over === false
+  const seen = useRef(0)
+  const { refetch } = output
+  useEffect(() => {
+    const large = next - seen.current >= LARGE_PIECE
+    seen.current = next
+    if (large && more) void refetch()
+  }, [next, more, refetch])
 
   if (output.data === undefined) {
     if (output.error === null) return <Loading />
@@ -39,7 +54,7 @@ export function Output({ job, title }: { job: string; title: string }) {
   return (
     <section className="output" aria-label={title}>
       <div className="output-tools">
-        <StateTag state={state} />
+        <JobState state={state} />
         <span className="muted" role="status">
           {over ? t('release.output-over') : t(following ? 'release.following' : 'release.paused')}
         </span>
@@ -60,7 +75,6 @@ export function Output({ job, title }: { job: string; title: string }) {
       <pre
         ref={box}
         className="output-text"
-        data-wrap={wrap}
         role="log"
         aria-live="off"
         aria-label={title}

@@ -29,19 +29,17 @@ export function Plan({ release }: { release: ReleaseDetail }) {
         <Panel title={t('release.risks')} flush>
           <Table
             label={t('release.risks')}
-            columns={[t('release.risk'), t('release.mitigation'), t('release.why'), t('release.source')]}
-          >
-            {risks.map((risk) => (
-              <tr key={`${risk.type} ${risk.source}`}>
-                <td>
-                  <b>{risk.type}</b>
-                </td>
-                <td>{risk.mitigation}</td>
-                <td className="v-why">{risk.why}</td>
-                <td className="v-mono">{risk.source}</td>
-              </tr>
-            ))}
-          </Table>
+            columns={[
+              { label: t('release.risk') },
+              { label: t('release.mitigation') },
+              { label: t('release.why'), kind: 'why' },
+              { label: t('release.source'), kind: 'mono' },
+            ]}
+            rows={risks.map((risk) => ({
+              key: `${risk.type} ${risk.source} ${risk.mitigation}`,
+              cells: [<b key="risk">{risk.type}</b>, risk.mitigation, risk.why, risk.source],
+            }))}
+          />
         </Panel>
       )}
       <Panel title={t('release.thresholds')} flush={metrics.length > 0}>
@@ -50,21 +48,22 @@ export function Plan({ release }: { release: ReleaseDetail }) {
         ) : (
           <Table
             label={t('release.thresholds')}
-            columns={[t('release.metric'), t('release.limits'), t('release.query'), t('release.source')]}
-          >
-            {metrics.map((metric) => (
-              <tr key={metric.key}>
-                <td>
-                  <b>{metric.name}</b>
-                </td>
-                <td className="v-num">
-                  {metric.limits.length === 0 ? t('release.no-limit') : metric.limits.join(' / ')}
-                </td>
-                <td className="v-mono rel-query">{metric.query}</td>
-                <td>{metric.source}</td>
-              </tr>
-            ))}
-          </Table>
+            columns={[
+              { label: t('release.metric') },
+              { label: t('release.limits'), kind: 'num' },
+              { label: t('release.query'), kind: 'mono' },
+              { label: t('release.source') },
+            ]}
+            rows={metrics.map((metric) => ({
+              key: metric.key,
+              cells: [
+                <b key="metric">{metric.name}</b>,
+                metric.limits.length === 0 ? t('release.no-limit') : metric.limits.join(' / '),
+                metric.query,
+                metric.source,
+              ],
+            }))}
+          />
         )}
       </Panel>
       {notes.length === 0 ? null : (
@@ -80,23 +79,22 @@ export function Plan({ release }: { release: ReleaseDetail }) {
         <Panel title={t('release.preparation')} flush>
           <Table
             label={t('release.preparation')}
-            columns={[t('release.step'), t('release.state'), t('release.summary'), t('release.when')]}
-          >
-            {steps.map((step) => (
-              <tr key={step.step_name}>
-                <td>
-                  <b>{step.step_name}</b>
-                </td>
-                <td>
-                  <StepState status={step.status} />
-                </td>
-                <td className="v-why">{step.summary}</td>
-                <td className="v-num">
-                  <Moment at={step.timestamp} />
-                </td>
-              </tr>
-            ))}
-          </Table>
+            columns={[
+              { label: t('release.step') },
+              { label: t('release.state') },
+              { label: t('release.summary'), kind: 'why' },
+              { label: t('release.when'), kind: 'num' },
+            ]}
+            rows={steps.map((step) => ({
+              key: step.step_name,
+              cells: [
+                <b key="step">{step.step_name}</b>,
+                <StepState key="state" status={step.status} />,
+                step.summary,
+                <Moment key="when" at={step.timestamp} />,
+              ],
+            }))}
+          />
         </Panel>
       )}
     </>
@@ -118,28 +116,29 @@ function Batches({ plan }: { plan: PlanView }) {
     <Panel title={t('release.batches')} flush>
       <Table
         label={t('release.batches')}
-        columns={[t('release.batch-word'), t('release.hosts'), t('release.at-once'), t('release.window')]}
-      >
-        {plan.batches.map((batch) => (
-          <tr key={batch.id}>
-            <td className="v-num">
-              <b>{batch.id}</b>
-            </td>
-            <td>
-              {batch.hosts.length <= HOSTS_NAMED ? (
-                batch.hosts.join(', ')
-              ) : (
-                <details className="rel-hosts">
-                  <summary>{t('hosts.count', { count: batch.hosts.length })}</summary>
-                  <span className="v-why">{batch.hosts.join(', ')}</span>
-                </details>
-              )}
-            </td>
-            <td className="v-num">{batch.atOnce}</td>
-            <td className="v-num">{duration(batch.windowSeconds, language)}</td>
-          </tr>
-        ))}
-      </Table>
+        columns={[
+          { label: t('release.batch-word'), kind: 'num' },
+          { label: t('release.hosts'), kind: 'why' },
+          { label: t('release.at-once'), kind: 'num' },
+          { label: t('release.window'), kind: 'num' },
+        ]}
+        rows={plan.batches.map((batch) => ({
+          key: String(batch.id),
+          cells: [
+            <b key="batch">{batch.id}</b>,
+            batch.hosts.length <= HOSTS_NAMED ? (
+              batch.hosts.join(', ')
+            ) : (
+              <details key="hosts" className="rel-hosts">
+                <summary>{t('hosts.count', { count: batch.hosts.length })}</summary>
+                {batch.hosts.join(', ')}
+              </details>
+            ),
+            batch.atOnce,
+            duration(batch.windowSeconds, language),
+          ],
+        }))}
+      />
     </Panel>
   )
 }

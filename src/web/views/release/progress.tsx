@@ -32,35 +32,31 @@ export function Progress({ release, onHost }: { release: ReleaseDetail; onHost: 
           <Table
             label={t(small ? 'release.hosts' : 'release.trouble')}
             columns={[
-              t('release.host'),
-              t('release.state'),
-              t('release.version'),
-              t('release.batch-word'),
-              t('release.attempt'),
-              t('release.why'),
+              { label: t('release.host') },
+              { label: t('release.state') },
+              { label: t('release.version'), kind: 'num' },
+              { label: t('release.batch-word'), kind: 'num' },
+              { label: t('release.attempt'), kind: 'num' },
+              { label: t('release.why'), kind: 'why' },
             ]}
-          >
-            {rows.map((host) => (
-              <tr key={host.host}>
-                <td>
+            rows={rows.map((host) => ({
+              key: host.host,
+              cells: [
+                <span key="host">
                   <button type="button" className="v-plain-button v-link" onClick={() => onHost(host.host)}>
                     {host.host}
                   </button>
                   <br />
                   <span className="muted">{host.region}</span>
-                </td>
-                <td>
-                  <StateTag state={host.state} />
-                </td>
-                <td className="v-num">
-                  {host.version === undefined ? t('common.unknown') : (host.version ?? t('common.none'))}
-                </td>
-                <td className="v-num">{host.batch === 0 ? '–' : host.batch}</td>
-                <td className="v-num">{host.jobs.at(-1)?.attempt ?? '–'}</td>
-                <td className="v-why">{host.why ?? ''}</td>
-              </tr>
-            ))}
-          </Table>
+                </span>,
+                <StateTag key="state" state={host.state} />,
+                host.version === undefined ? t('common.unknown') : (host.version ?? t('common.none')),
+                host.batch === 0 ? '–' : host.batch,
+                host.jobs.at(-1)?.attempt ?? '–',
+                host.why ?? '',
+              ],
+            }))}
+          />
         </Panel>
       )}
     </>

@@ -70,21 +70,48 @@ export function Choice<T extends string>({
   )
 }
 
-/** A table that scrolls sideways on a narrow screen; it can be reached and scrolled by keyboard. */
-export function Table({ label, columns, children }: { label: string; columns: string[]; children: ReactNode }) {
+export interface Column {
+  label: string
+  /** Figures do not wrap, code is monospaced, a reason may be long. */
+  kind?: 'num' | 'mono' | 'why'
+}
+
+/**
+ * A table that scrolls sideways when it must, and can be scrolled by keyboard. On a phone each row is a block in which the columns
+ * stand one below the other with their names; empty cells are left out there.
+ */
+export function Table({
+  label,
+  columns,
+  rows,
+}: {
+  label: string
+  columns: Column[]
+  rows: { key: string; cells: ReactNode[] }[]
+}) {
   return (
     <div className="v-scroll" {...REACHABLE}>
       <table className="v-table" aria-label={label}>
         <thead>
           <tr>
             {columns.map((column) => (
-              <th key={column} scope="col">
-                {column}
+              <th key={column.label} scope="col">
+                {column.label}
               </th>
             ))}
           </tr>
         </thead>
-        <tbody>{children}</tbody>
+        <tbody>
+          {rows.map(({ key, cells }) => (
+            <tr key={key}>
+              {columns.map((column, i) => (
+                <td key={column.label} data-label={column.label} data-kind={column.kind}>
+                  {cells[i]}
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
       </table>
     </div>
   )
