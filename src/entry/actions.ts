@@ -63,10 +63,25 @@ export async function press(
 
 /**
  * What a press would be answered now, without pressing: for a surface that asks a question first. The press itself checks
- * again, and more: who was quicker is known only then.
+ * again, and more: who was quicker is known only then. A refusal is written into the audit log: it was tried.
  */
-export async function mayPress(desk: Desk, person: Person, buttonId: string): Promise<Answer> {
+export async function mayPress(
+  desk: Desk,
+  person: Person,
+  buttonId: string,
+  from: From = { surface: 'terminal' },
+): Promise<Answer> {
   const bound = await findButton(desk.store, buttonId)
+  const answer = await foresee(desk, person, bound)
+  if (answer.ok) return answer
+  const deed =
+    bound === undefined
+      ? { action: 'unknown', about: `button ${buttonId}` }
+      : { action: bound.action, release: bound.release, about: bound.hosts?.join(' ') }
+  return audited(desk, { person, from }, deed, async () => answer)
+}
+
+async function foresee(desk: Desk, person: Person, bound: Bound | undefined): Promise<Answer> {
   if (bound === undefined || ACTIONS[bound.action] === undefined) return notKnown()
   const release = await desk.releases.need(bound.release)
   const allowed = permission(person, bound.action, release)

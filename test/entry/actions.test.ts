@@ -29,6 +29,16 @@ describe('whether a press would count is known beforehand', () => {
     expect(await t.desk.releases.need('R-1')).toMatchObject({ approvals: [], state: { at: 'awaiting approval' } })
   })
 
+  test('a refusal is written down as one, and a yes leaves no trace before the press', async () => {
+    const before = (await t.desk.audit.head()).entries
+    await mayPress(t.desk, person('bob'), button('release.approve'))
+    expect((await t.desk.audit.head()).entries).toBe(before)
+    await mayPress(t.desk, person('vera'), button('release.approve'), { surface: 'console', address: '127.0.0.9' })
+    const [entry] = (await t.desk.audit.page({ limit: 1 })).entries
+    expect(entry).toMatchObject({ who: 'vera', action: 'release.approve', result: 'refused' })
+    expect(entry?.target).toContain('R-1')
+  })
+
   test('by an approver on a release of their own', async () => {
     person('alice').roles = ['operator', 'approver']
     const answer = await mayPress(t.desk, person('alice'), button('release.approve'))

@@ -27,7 +27,7 @@ export function actionRoutes(app: App, { desk }: ServerDeps): void {
       },
     },
     async (request): Promise<PressAnswer> => {
-      const { ok, text } = await mayPress(desk, personOf(request), request.query.button)
+      const { ok, text } = await mayPress(desk, personOf(request), request.query.button, fromOf(request))
       return { ok, text }
     },
   )

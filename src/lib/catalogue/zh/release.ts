@@ -176,7 +176,6 @@ export const release: Readonly<Record<string, string>> = {
   'Retrying {hosts~}.{rest_}': '正在重试 {hosts}。{rest}',
   'Going on without {hosts~}.{rest_}': '跳过 {hosts} 继续。{rest}',
   'Pausing: hosts that are being changed finish first.': '正在暂停：先完成正在变更的主机。',
-  'Going quite on.': 'x',
   'Going on.': '继续发布。',
   'Promoted: the observation of this batch ends now.': '已晋级：本批次的观察就此结束。',
   'Aborting: hosts that are being changed finish first, the others stay as they are.':
