@@ -55,7 +55,7 @@ export function deriveThresholds(
   const text = [...new Set([formatLimit(kind, warn), formatLimit(kind, fail)])]
   const summary = `median ${say(kind, median(values))}, 99th percentile ${say(kind, quantile(values, 0.99))}`
   // Said as it is: a quiet history asks for less than anybody wants to be woken for.
-  const own = raw.fail > floor.fail ? 'from its own history' : 'the least that counts, its own history lies below'
+  const own = raw.fail > floor.fail ? 'from its own history' : 'at the floor, above all of its own history'
   const words = known ? `limits ${own}: ${summary}` : 'default limits, too little history'
   return { thresholds: { warn, fail, text }, words, derived: known }
 }

@@ -106,7 +106,7 @@ export const PARTS: Record<string, string> = {
   'rules of the gate': 'plan.ts: a line of the difference between two plans',
   'no plan': 'rollback.ts: Not rolled back',
   'from its own history': 'thresholds.ts: limits',
-  'the least that counts, its own history lies below': 'thresholds.ts: limits',
+  'at the floor, above all of its own history': 'thresholds.ts: limits',
   'as calling other services': 'predict.ts: is tagged',
   'as called by other services': 'predict.ts: is tagged',
   'the keys of the SSH agent': 'connect.ts: user was refused with',

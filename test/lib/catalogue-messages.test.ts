@@ -212,6 +212,17 @@ describe('cards and threads in Chinese leave no English sentence', () => {
     expectChinese(messagesOf(t), ['There is no package v9.9.9', 'check the version'])
   })
 
+  test('when nobody decides in time, and when a press comes too late', async () => {
+    const t = await start({ policy: { approvalExpires: '60ms' } })
+    await t.type('alice', '/release user-service v1.1.0')
+    await t.reach('R-1', 'expired')
+    await expect.poll(() => t.chat.card('R-1').blocks[0]).toMatchObject({ text: expect.stringMatching(/^Expired/) })
+    expectChinese(messagesOf(t))
+    const late = await t.type('bob', '/release approve R-1')
+    expect(english(translate(late.text, 'zh'))).toEqual([])
+    expect(translate(late.text, 'zh')).toMatch(/过期，无人审批/)
+  })
+
   test('in what commands answer', async () => {
     const t = await start()
     const typed = [

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { compile, type Kind } from '../../src/lib/catalogue/template.ts'
+import { compile, type Kind, matchTemplate } from '../../src/lib/catalogue/template.ts'
 import { translate } from '../../src/lib/catalogue/translate.ts'
 import { zh } from '../../src/lib/catalogue/zh.ts'
 
@@ -126,6 +126,15 @@ describe('text from outside', () => {
       ),
       { numRuns: 2000 },
     )
+  })
+
+  test('makes no template try more than a few dozen places', () => {
+    const budget = { left: 1_000_000 }
+    for (const key of ['{a#} x {b#} x {c#} x {d#}', '{a} x {b} x {c!}', '{a#}{b#}{c#}{d!}']) {
+      const [template] = compile(key)
+      expect(template && matchTemplate(template, ' x 1'.repeat(1000), () => false, budget)).toBeUndefined()
+    }
+    expect(budget.left).toBeGreaterThan(999_800)
   })
 
   test('never takes long, not even 4 kB made of pieces of our own sentences', { timeout: 60_000 }, () => {

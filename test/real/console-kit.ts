@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import axe from 'axe-core'
 import { type Browser, chromium, type Locator, type Page } from 'playwright-core'
 import { needs } from '../demo/needs.ts'
+import { until } from '../demo/until.ts'
 
 /** Nothing that a person waits for takes longer here; windows and rollouts have their own bounds. */
 const PATIENCE_MS = 15_000
@@ -113,7 +114,7 @@ export async function sitDown(browser: Browser, url: string, look: Look = {}): P
     narrowness: () => page.evaluate<string[]>('[...eyes.tooWide(), ...eyes.unreachable()]'),
     async barriers() {
       // A colour that is still on its way is judged as what it comes to.
-      await page.waitForFunction('eyes.still()')
+      await until('nothing moves', () => page.evaluate<boolean>('eyes.still()'))
       await page.evaluate(axe.source)
       return page.evaluate<string[]>('eyes.barriers()')
     },

@@ -1,4 +1,6 @@
 // Runs in the page before its own scripts, put there by the browser's debugger, which the page's policy does not bind.
+const TARGETS = 'button, a[href], input, summary, [role=tab]'
+
 globalThis.eyes = {
   /** What stands wider than the page, outermost first; empty when nothing has to be scrolled sideways. */
   tooWide() {
@@ -10,12 +12,14 @@ globalThis.eyes = {
   },
 
   /**
-   * Buttons, links and fields in view that a finger cannot hit: smaller than 24 by 24 CSS pixels (WCAG 2.2, criterion 2.5.8; a
-   * link within a sentence is left out, as there), beyond the page's edge, or under something else.
+   * Buttons, links and fields in view that a finger cannot hit: beyond the page's edge, under something else, or smaller than 24
+   * by 24 CSS pixels with another one less than 12 from its middle (WCAG 2.2, criterion 2.5.8 with its exception for spacing).
    */
   unreachable() {
-    return [...document.querySelectorAll('button, a[href], input, [role=tab], summary')].flatMap((each) => {
-      const place = each.labels?.[0] ?? each
+    // While a question is asked, nothing else can be pressed.
+    const room = document.querySelector('dialog[open]') ?? document
+    return [...room.querySelectorAll(TARGETS)].flatMap((each) => {
+      const place = each.labels?.[0]?.closest(TARGETS) ?? each
       const { left, top, width, height, right } = place.getBoundingClientRect()
       const [x, y] = [left + width / 2, top + height / 2]
       const seen = each.checkVisibility({ visibilityProperty: true, opacityProperty: true })
@@ -25,14 +29,20 @@ globalThis.eyes = {
       // What lies in a part that scrolls comes out when one scrolls there.
       const scrolls = scroller(each)
       if (x < 0 || x >= innerWidth) return scrolls ? [] : [`${name} is beyond the edge`]
-      const inText = each.tagName === 'A' && getComputedStyle(each).display === 'inline'
-      const small = Math.min(width, height) < 23.5 && !inText
       const above = document.elementFromPoint(x, y)
-      const covered = above !== null && !place.contains(above) && !above.contains(place) && !scrolls
-      return [
-        ...(small ? [`${name} is ${Math.round(width)} by ${Math.round(height)}`] : []),
-        ...(covered ? [`${name} is under ${nameOf(above)}`] : []),
-      ]
+      if (above !== null && !place.contains(above) && !above.contains(place))
+        return scrolls ? [] : [`${name} is under ${nameOf(above)}`]
+      if (Math.min(width, height) >= 23.5) return []
+      const around = [
+        [0, -12],
+        [0, 12],
+        [-12, 0],
+        [12, 0],
+      ].map(([dx, dy]) => document.elementFromPoint(x + dx, y + dy))
+      const other = around
+        .map((at) => at?.closest(TARGETS))
+        .find((at) => at && !at.contains(each) && !each.contains(at))
+      return other ? [`${name} is ${Math.round(width)} by ${Math.round(height)} and next to ${nameOf(other)}`] : []
     })
   },
 

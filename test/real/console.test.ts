@@ -91,7 +91,7 @@ describe.skipIf(skipReal)('the console on a measured fleet', () => {
     await mine.getByRole('link', { name: 'Release page R-1' }).click()
     const hosts = page.getByRole('table', { name: 'Hosts' })
     const { plan } = await bot.app().desk.releases.need('R-1')
-    const [first = '', second = ''] = plan?.batches.flatMap((batch) => batch.hosts) ?? []
+    const [first = '', second = ''] = plan?.batches.flatMap((batch) => batch.hosts.map(({ id }) => id)) ?? []
     await row(page, first, 'deployed', 'v1.1.0').waitFor()
     await row(page, second, 'pending', 'v1.0.0').waitFor()
     await page.getByText(/Batch 1 of 2: observing, \d+ s left/).waitFor()
@@ -283,8 +283,9 @@ describe.skipIf(skipReal)('the console on a measured fleet', () => {
     await page.keyboard.press('Tab')
     await page.keyboard.press('Escape')
     await page.getByRole('dialog').waitFor({ state: 'hidden' })
-    expect(await nameOf(page)).toBe('Approve')
+    await expect.poll(() => nameOf(page), { message: 'the focus goes back to the button' }).toBe('Approve')
     await page.keyboard.press('Enter')
+    await page.getByRole('dialog').waitFor()
     await page.keyboard.press('Enter')
     await card(id).getByText('Approve: it counted').waitFor()
   })
@@ -305,7 +306,7 @@ describe.skipIf(skipReal)('the console on a measured fleet', () => {
         `/?thread=${encodeURIComponent(key)}`,
         () => page.getByRole('list', { name: 'Replies' }).getByRole('article').first().waitFor(),
       ],
-      ['/releases', () => page.getByRole('row').nth(1).waitFor()],
+      ['/releases', () => page.getByRole('region', { name: 'List of releases' }).getByText('R-2').first().waitFor()],
       ['/releases/R-2?tab=progress', () => page.getByRole('table', { name: 'Hosts' }).waitFor()],
       [
         '/releases/R-2?tab=gate',
@@ -345,8 +346,10 @@ function row(page: Page, host: string, state: string, version: string) {
     .filter({ has: page.getByText(version, { exact: true }) })
 }
 
-/** What a screen reader would call what has the focus. */
+/** What a screen reader would call what has the focus; undefined when nothing has it. */
 async function nameOf(page: Page): Promise<string | undefined> {
-  const lines = (await page.locator('*:focus').ariaSnapshot()).split('\n')
-  return /"(.*)"/.exec(lines[0] ?? '')?.[1] ?? /^- \w+: (.*)/.exec(lines[0] ?? '')?.[1]
+  const focused = page.locator('body *:focus')
+  if ((await focused.count()) === 0) return undefined
+  const [line = ''] = (await focused.ariaSnapshot()).split('\n')
+  return /"(.*)"/.exec(line)?.[1] ?? /^- \w+: (.*)/.exec(line)?.[1]
 }

@@ -7,6 +7,7 @@ import { auditRoutes } from './audit.ts'
 import type { ServerDeps } from './deps.ts'
 import type { Feed } from './feed.ts'
 import { createStands, guard } from './guard.ts'
+import { languagePlugin } from './language.ts'
 import { type OidcDeps, oidcRoutes } from './oidc.ts'
 import { createServer, type HttpServer } from './server.ts'
 import { sessionRoutes } from './session.ts'
@@ -66,6 +67,7 @@ export async function createConsole(parts: ConsoleParts): Promise<HttpServer> {
     stands: createStands(access),
     plugins: [
       guard(access),
+      languagePlugin(),
       sessionRoutes({ ...access, view: { language, version, channels }, oidc: oidc && { label: oidc.label } }),
       ...(oidc === undefined ? [] : [oidcRoutes({ ...access, oidc, log: desk.log })]),
       auditRoutes({ audit }),

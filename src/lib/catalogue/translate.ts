@@ -9,7 +9,7 @@ const LONGEST = 4096
 const MOST_LINES = 400
 const DEEPEST = 8
 /** Comparisons for one text. Ours need some hundreds at most. */
-const BUDGET = 1e12
+const BUDGET = 10_000
 /** Texts whose translation is remembered, and how long such a text may be. */
 const REMEMBERED = 2000
 const MEMORABLE = 2000

@@ -148,6 +148,24 @@ describe('the plugin', () => {
     expect(refused.headers['content-language']).toBe('zh')
   })
 
+  test('leaves the state in front of a cell for the client, which colours it', async () => {
+    const c = await world()
+    const host = { version: 'v1.0.0', before: 'v1.0.0', attempt: 1 }
+    const hosts = {
+      'bj-1': { ...host, at: 'failed' as const, why: 'exit code 3' },
+      'sh-1': { ...host, at: 'healthy' as const },
+    }
+    await c.insert(aRelease({ id: 'R-1', hosts }))
+    const { card, progress } = (await get(c, '/api/v1/releases/R-1', 'zh')).json()
+    const table = card.blocks.find((block: { type: string }) => block.type === 'table')
+    expect(table.columns).toEqual(['主机', '状态', '版本'])
+    expect(table.rows.map((row: string[]) => row[1])).toContain('failed: 退出码 3')
+    expect(progress.find((each: { host: string }) => each.host === 'bj-1')).toMatchObject({
+      state: 'failed',
+      why: '退出码 3',
+    })
+  })
+
   test('translates what a command answers', async () => {
     const c = await world()
     const answer = await c.server.inject({

@@ -80,7 +80,7 @@ export const preparation: Readonly<Record<string, string>> = {
   'no limit': '无阈值',
   'limit as configured': '采用所配置的阈值',
   'limits from its own history: {summary*}': '阈值来自自身历史：{summary}',
-  'limits the least that counts, its own history lies below: {summary*}': '采用最低有效阈值（自身历史更低）：{summary}',
+  'limits at the floor, above all of its own history: {summary*}': '采用最低有效阈值（自身历史更低）：{summary}',
   'median {mid%}, 99th percentile {high%}': '中位数 {mid}，99 分位值 {high}',
   "the clock of Rollcall's machine is {n#} s behind the metrics database's; set it right, then look again":
     'Rollcall 所在机器的时钟比指标数据库慢 {n} 秒；校准后再看',
