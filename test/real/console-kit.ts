@@ -40,6 +40,8 @@ export interface Seat {
   actAs(person: string): Promise<void>
   /** Presses a button of a card, and the same word in the question that comes. */
   press(where: Locator, label: string): Promise<void>
+  /** Presses a button of a card whose press cannot count: that is said in words, and nothing is asked first. Resolves with them. */
+  pressInVain(where: Locator, label: string): Promise<string>
   /** By the link in the page: nothing is loaded anew. */
   go(place: 'Channel' | 'Releases' | 'Fleet' | 'Audit'): Promise<void>
   /** What has to be scrolled sideways, and what a finger cannot hit. */
@@ -105,6 +107,13 @@ export async function sitDown(browser: Browser, url: string, look: Look = {}): P
       const dialog = page.getByRole('dialog')
       await dialog.getByRole('button', { name: label, exact: true }).click()
       await dialog.waitFor({ state: 'hidden' })
+    },
+    async pressInVain(where, label) {
+      await where.getByRole('button', { name: label, exact: true }).click()
+      const words = where.locator('.told', { hasText: `${label}: it did not count` })
+      await words.waitFor()
+      if (await page.getByRole('dialog').isVisible()) throw new Error('asked all the same')
+      return words.innerText()
     },
     async go(place) {
       const places = page.getByRole('navigation', { name: 'Main' })

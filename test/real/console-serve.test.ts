@@ -144,12 +144,9 @@ describe.skipIf(skipReal)('the console of a bot that serves', () => {
     const bob = await asPerson('bob')
     const vera = await asPerson('vera')
     await alice.send('/release user-service v1.1.0')
-    await vera.press(vera.card('R-1'), 'Approve')
-    await vera.card('R-1').getByText('Approve: it did not count').waitFor()
-    await vera
-      .card('R-1')
-      .getByText(/needs the role approver or admin; vera has viewer/)
-      .waitFor()
+    expect(await vera.pressInVain(vera.card('R-1'), 'Approve')).toContain(
+      'needs the role approver or admin; vera has viewer',
+    )
     expect(await vera.send('/release user-service v1.1.0')).toMatch(/needs the role operator or admin/)
 
     await bob.press(bob.card('R-1'), 'Approve')

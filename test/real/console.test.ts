@@ -58,7 +58,7 @@ describe.skipIf(skipReal)('the console on a measured fleet', () => {
   })
 
   test('a request typed with completion, refused to its author, approved by another, and followed to its end on a page that is never loaded again', async () => {
-    const { page, box, card, press, actAs, go, loads } = await sit()
+    const { page, box, card, press, pressInVain, actAs, go, loads } = await sit()
     await box.pressSequentially('/rel')
     await page.getByRole('option', { name: /\/release/ }).waitFor()
     await box.press('Tab')
@@ -72,9 +72,7 @@ describe.skipIf(skipReal)('the console on a measured fleet', () => {
     const mine = card('R-1')
     await mine.getByText('Waits for 1 approval').waitFor()
 
-    await press(mine, 'Approve')
-    await mine.getByText('Approve: it did not count').waitFor()
-    await mine.getByText('You requested R-1; somebody else has to approve it.').waitFor()
+    expect(await pressInVain(mine, 'Approve')).toContain('You requested R-1; somebody else has to approve it.')
     await mine.getByText('Waits for 1 approval').waitFor()
     expect((await bot.app().desk.releases.need('R-1')).approvals).toEqual([])
 

@@ -77,7 +77,9 @@ describe('write', () => {
 })
 
 describe('pickLanguage', () => {
-  it('takes the person’s choice, then the server’s, then the browser’s, then English', () => {
+  it('takes the person’s choice, then the server’s Chinese, then the browser’s, then English', () => {
+    expect(pickLanguage(null, 'en', ['zh-CN', 'en'])).toBe('zh')
+    expect(pickLanguage(null, 'en', ['en-GB', 'zh'])).toBe('en')
     expect(pickLanguage('zh', 'en', ['en'])).toBe('zh')
     expect(pickLanguage(null, 'zh', ['en'])).toBe('zh')
     expect(pickLanguage('tlh', undefined, ['de', 'zh-CN', 'en'])).toBe('zh')

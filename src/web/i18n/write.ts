@@ -27,17 +27,17 @@ function pluralForm(language: Language, count: number): 'one' | 'other' {
   return new Intl.PluralRules(language).select(count) === 'one' ? 'one' : 'other'
 }
 
-/** The person's choice, else the server's, else the first language of the browser that there is, else English. */
+/**
+ * The person's choice; else Chinese where the server is set to it (English is its default, and says nothing); else the first
+ * language of the browser that there is; else English.
+ */
 export function pickLanguage(
   chosen: string | null,
   proposed: Language | undefined,
   browser: readonly string[],
 ): Language {
   if (chosen === 'en' || chosen === 'zh') return chosen
-  if (proposed !== undefined) return proposed
-  for (const tag of browser) {
-    if (/^zh\b/i.test(tag)) return 'zh'
-    if (/^en\b/i.test(tag)) return 'en'
-  }
-  return 'en'
+  if (proposed === 'zh') return proposed
+  const known = browser.map((tag) => /^(zh|en)\b/i.exec(tag)?.[1]?.toLowerCase()).find((tag) => tag !== undefined)
+  return known === 'zh' ? 'zh' : 'en'
 }

@@ -9,6 +9,8 @@ export function useSignIn() {
   return useMutation({
     mutationFn: (body: SignIn) => api.signIn(body),
     onSuccess: async (session) => {
+      // An answer that is still on its way says who one was before.
+      await client.cancelQueries({ queryKey: keys.session })
       client.setQueryData(keys.session, session)
       await client.invalidateQueries({ predicate: (query) => query.queryKey[0] !== 'session' })
     },
