@@ -6,7 +6,7 @@ import { isOver } from '../src/release/release.ts'
 
 export const rollback: Command = {
   name: 'rollback',
-  summary: 'take back the release that runs now, or the last one that is done',
+  summary: 'show what would go back, and ask: of the release that runs now, or of the last one that is done',
   usage: ['<service or R-number>'],
   most: 1,
   action: 'release.rollback',
@@ -30,7 +30,7 @@ export const rollback: Command = {
     const versions = changed.map(([host, version]) => [host, version ?? 'none'])
     return {
       ok: true,
-      text: `Press Roll back to take ${found.id} back, or type /release rollback ${found.id}.`,
+      text: `Press Roll back to take ${found.id} back, or type /release rollback ${found.id}, which acts at once.`,
       message: {
         title: `Roll back ${found.id}: ${found.service} ${found.candidate} → ${found.current ?? 'nothing'}?`,
         tone: 'warn',

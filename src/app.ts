@@ -2,6 +2,7 @@ import pico from 'picocolors'
 import { commands } from '../commands/index.ts'
 import pkg from '../package.json' with { type: 'json' }
 import { createAudit } from './access/audit.ts'
+import { createAuditHeads } from './access/audit-head.ts'
 import { auditKey } from './access/audit-key.ts'
 import type { Person } from './access/config.ts'
 import { findPerson, needPerson } from './access/policy.ts'
@@ -14,6 +15,7 @@ import { createSshTarget } from './adapters/ssh/index.ts'
 import { createTerminal } from './adapters/terminal/index.ts'
 import { renderButtons, renderMessage } from './adapters/terminal/render.ts'
 import { type Config, loadConfig } from './config/load.ts'
+import { pinsIn } from './config/pins.ts'
 import { press } from './entry/actions.ts'
 import { type CommandAnswer, runCommand } from './entry/command.ts'
 import { createConsole } from './entry/http/console.ts'
@@ -71,6 +73,8 @@ export interface AppOptions {
   probe?: (point: string) => void
 }
 
+const DAY_MS = 86_400_000
+
 /** The configuration from a file or an object of the same shape. Fault `config.invalid` names all problems at once. */
 export function readConfig(source: string | object, env: Record<string, string | undefined> = process.env): Config {
   return loadConfig(source, env)
@@ -101,10 +105,16 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     put: (post) => channel.put({ ...post, message: masked(post.message) }),
   }
   const flows = createLedger({ store, exclusive: true, log, probe: options.probe })
-  const target = createSshTarget({ hosts: config.hosts, bastions: config.bastions, options: config.ssh })
+  const target = createSshTarget({
+    hosts: config.hosts,
+    bastions: config.bastions,
+    options: config.ssh,
+    repin: config.file === undefined ? undefined : pinsIn(config.file, log),
+  })
   const knowledge = await loadKnowledge(config.knowledge)
   for (const problem of knowledge.problems) log.warn(problem, 'knowledge file left out')
   const key = await auditKey(config.store.folder, process.env)
+  const heads = createAuditHeads({ folder: config.store.folder, key, store, log })
   const desk = createDesk({
     store,
     flows,
@@ -116,7 +126,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     hosts: config.hosts.map(({ id, ip, region, labels }) => ({ id, ip, region, labels })),
     people: config.people,
     knowledge: knowledge.entries,
-    audit: createAudit({ store, key, clock: () => new Date(), log, redact: redactor.text }),
+    audit: createAudit({ store, key, clock: () => new Date(), log, heads, redact: redactor.text }),
     channel: '#releases',
     redact: redactor.text,
     clock,
@@ -147,6 +157,10 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
       heard: options.console.heard,
     }))
   let url: string | undefined
+  let daily: NodeJS.Timeout | undefined
+  // The log is kept elsewhere: what it says about the chain, nobody changes together with the database.
+  const logHead = async (): Promise<void> => log.info(await desk.audit.head(), 'audit head')
+  const head = () => logHead().catch((error: unknown) => log.warn({ err: error }, 'audit head not read'))
 
   return {
     desk,
@@ -154,6 +168,10 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
       return url
     },
     async start() {
+      const whole = await desk.audit.stands()
+      if (!whole) log.error('the audit log does not hold the head that was kept: type rollcall audit')
+      await head()
+      daily = setInterval(head, DAY_MS).unref()
       url = await web?.listen()
       await terminal.open()
       await flows.open()
@@ -169,7 +187,9 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
       await web?.close()
       await flows.close(ms)
       await target.close()
+      clearInterval(daily)
       await desk.audit.flush()
+      await head()
       await store.close()
       lock.release()
     },

@@ -1,7 +1,9 @@
 import { mkdir, statfs } from 'node:fs/promises'
 import { userInfo } from 'node:os'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { createAudit } from './access/audit.ts'
+import { type AuditHeads, createAuditHeads } from './access/audit-head.ts'
 import { auditKey } from './access/audit-key.ts'
 import { needPerson } from './access/policy.ts'
 import { issueToken, listTokens, revokeToken } from './access/tokens.ts'
@@ -171,16 +173,22 @@ export async function tokens(
   })
 }
 
-/** `rollcall audit`: checks the whole chain. Exit code 1 when an entry was changed or is missing. */
+/** `rollcall audit`: checks the whole chain, against the head that is kept beside the key and the one that is given. Exit code 1 when an entry was changed or is missing. */
 export async function verifyAudit(
   path: string,
   kept: { head?: string; entries?: number },
   write: Write,
 ): Promise<number> {
-  return withAudit(path, async ({ audit }) => {
+  return withAudit(path, async ({ config, audit, heads }) => {
+    const own = await heads.read()
     const verdict = await audit.verify(kept)
     if (verdict.ok) write(`The audit log is whole: ${verdict.entries} entries, head ${verdict.head}\n`)
     else write(`The audit log is broken at entry ${verdict.brokenAt}: ${verdict.why}\n`)
+    const file = join(config.store.folder, 'audit.head')
+    if (verdict.ok && own === undefined && verdict.entries > 0)
+      write(`There is no ${file}, so entries that were removed at the end would not show. Give a head: --head <hash>\n`)
+    if (!verdict.ok && own !== undefined)
+      write(`If a backup was put in its place on purpose, remove ${file}: the next entry makes a new one.\n`)
     return verdict.ok ? 0 : 1
   })
 }
@@ -191,6 +199,7 @@ async function withAudit<T>(
     config: Config
     store: Awaited<ReturnType<typeof openStore>>
     audit: ReturnType<typeof createAudit>
+    heads: AuditHeads
     note: (action: string, target: string, done: boolean) => Promise<boolean>
     clock: () => Date
   }) => Promise<T>,
@@ -202,13 +211,14 @@ async function withAudit<T>(
     const key = await auditKey(config.store.folder, process.env)
     const redactor = createRedactor(config.secrets)
     const log = createLog({ redact: redactor, level: config.log.level })
-    const audit = createAudit({ store, key, clock, log, redact: redactor.text })
+    const heads = createAuditHeads({ folder: config.store.folder, key, store, log })
+    const audit = createAudit({ store, key, clock, log, heads, redact: redactor.text })
     const from = { surface: 'terminal' }
     // Whoever may run this here may read the data folder: the machine's user name is what there is to say about them.
     const who = `${userInfo().username}@machine`
     const note = (action: string, target: string, done: boolean) =>
       audit.note({ who, from, action, target, result: done ? 'done' : 'refused' })
-    const result = await work({ config, store, audit, note, clock })
+    const result = await work({ config, store, audit, heads, note, clock })
     await audit.flush()
     return result
   } finally {

@@ -39,7 +39,7 @@ async function main(argv: string[]): Promise<number> {
         story: values.story,
         keep: values.keep,
         signal,
-        ...(values.port === undefined ? {} : { port: Number(values.port) }),
+        ...(values.port === undefined ? {} : { port: values.port }),
       })
     case 'serve':
       return serve(values.config, signal)
@@ -55,7 +55,7 @@ async function main(argv: string[]): Promise<number> {
     case 'audit':
       return verifyAudit(
         values.config,
-        { head: values.head, ...(values.entries === undefined ? {} : { entries: Number(values.entries) }) },
+        { head: values.head, ...(values.entries === undefined ? {} : { entries: values.entries }) },
         write,
       )
     default:
@@ -67,7 +67,7 @@ async function main(argv: string[]): Promise<number> {
 /** The words as they are meant, or what is wrong with them. */
 function words(argv: string[]) {
   try {
-    return parseArgs({
+    const { values, positionals } = parseArgs({
       args: argv,
       allowPositionals: true,
       options: {
@@ -84,11 +84,24 @@ function words(argv: string[]) {
         help: { type: 'boolean', short: 'h', default: false },
       },
     })
+    // Before anything begins: a fleet that comes up for a port that is none would have to go down again.
+    const port = numberOf('port', values.port, 65_535)
+    const entries = numberOf('entries', values.entries, Number.MAX_SAFE_INTEGER)
+    return { values: { ...values, port, entries }, positionals }
   } catch (error) {
+    if (error instanceof RangeError) return error.message
     if (error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'))
       return error.message
     throw error
   }
+}
+
+/** A whole number from 0 on. Throws a RangeError that says what it must be. */
+function numberOf(name: string, text: string | undefined, most: number): number | undefined {
+  if (text === undefined) return undefined
+  if (/^\d{1,16}$/.test(text) && Number(text) <= most) return Number(text)
+  const what = most === Number.MAX_SAFE_INTEGER ? 'a whole number, 0 or more' : `a whole number from 0 to ${most}`
+  throw new RangeError(`--${name} must be ${what}; ${JSON.stringify(text)} is none.`)
 }
 
 /** Runs until SIGTERM or SIGINT, then drains: effects that run end, nothing new begins, flows go on at the next start. */

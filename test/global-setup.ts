@@ -1,4 +1,5 @@
 import { missingLine, obtain, type Part } from '../src/demo/parts.ts'
+import { clientFolder } from '../src/entry/http/client.ts'
 
 const parts: Part[] = ['prometheus', 'sshd', 'ssh', 'curl', 'tar', 'flock', 'setsid', 'sha256sum', 'chromium']
 
@@ -12,4 +13,6 @@ export default async function setup(): Promise<void> {
   // A browser is a large package.
   const { missing } = await obtain(parts, { say, ms: 300_000 })
   for (const part of missing) console.error(missingLine(part))
+  // Once, before the browser suites ask for it side by side.
+  if (process.env.CI) await clientFolder(say)
 }

@@ -1,3 +1,5 @@
+import { BlockList, isIP } from 'node:net'
+
 /** Where the console listens, and the names that it may be reached by. */
 export interface Addresses {
   /** The address to listen on. */
@@ -21,6 +23,21 @@ export function isWildcard(host: string): boolean {
   return ['0.0.0.0', '::', '[::]'].includes(host)
 }
 
+/**
+ * Whether the address of a direct peer is in the list of addresses and CIDR ranges, so that what it forwards about others is
+ * believed. IPv4 within IPv6 (`::ffff:10.0.0.1`) counts as IPv4.
+ */
+export function trusts(list: readonly string[]): (address: string) => boolean {
+  const known = new BlockList()
+  for (const each of list) {
+    const [address = '', bits] = each.split('/', 2)
+    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
+    if (bits === undefined) known.addAddress(address, family)
+    else known.addSubnet(address, Number(bits), family)
+  }
+  return (address) => isIP(address) !== 0 && known.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
+}
+
 /** `name:port` of every way to this server that needs nothing in front of it. */
 function ownHosts({ host, port }: Addresses): string[] {
   const names = ['127.0.0.1', 'localhost', '[::1]']
@@ -36,19 +53,26 @@ function ownHosts({ host, port }: Addresses): string[] {
 export function knownHost(addresses: Addresses, header: string | undefined): boolean {
   if (header === undefined) return false
   const host = header.toLowerCase()
-  const listed = (addresses.allowedHosts ?? []).map((each) => each.toLowerCase())
   const known = [
     ...ownHosts(addresses),
     ...(addresses.publicUrl === undefined ? [] : [new URL(addresses.publicUrl).host]),
-    ...listed,
-    ...listed.map((each) => `${each}:${addresses.port()}`),
+    ...listedHosts(addresses),
   ]
   return known.includes(host)
 }
 
-/** Whether an Origin header is that of our own pages: compared whole, scheme and port included. */
+/** The further names, as they are and with our port. */
+function listedHosts({ allowedHosts = [], port }: Addresses): string[] {
+  return allowedHosts.map((each) => each.toLowerCase()).flatMap((each) => [each, `${each}:${port()}`])
+}
+
+/**
+ * Whether an Origin header is that of our own pages: compared whole, scheme and port included. A further name may have TLS in
+ * front of it or not: whoever listed it knows, we do not.
+ */
 export function knownOrigin(addresses: Addresses, header: string): boolean {
   const own = ownHosts(addresses).map((host) => `http://${host}`)
-  const known = addresses.publicUrl === undefined ? own : [...own, new URL(addresses.publicUrl).origin]
+  const listed = listedHosts(addresses).flatMap((host) => [`http://${host}`, `https://${host}`])
+  const known = [...own, ...listed, ...(addresses.publicUrl === undefined ? [] : [new URL(addresses.publicUrl).origin])]
   return known.includes(header.toLowerCase())
 }

@@ -1,5 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
+import { Fault } from '../lib/fault.ts'
 import type { Entry, Json, Store } from '../ports/store.ts'
 
 export const AUDIT_STREAM = 'audit'
@@ -59,35 +60,78 @@ export interface AuditHead {
 
 export type Verdict = AuditHead & ({ ok: true } | { ok: false; brokenAt: number; why: string })
 
+/** An entry, or the number of one that the store has and nobody can read. */
+export type Found = Entry | { seq: number; unreadable: true }
+
 /**
- * Reads the whole chain. What is missing at its end, only somebody can know who has kept an earlier head: `kept` is that head,
- * with or without its number of entries.
+ * Entries with seq >= from, in order, at most `limit`. One that is damaged is named, instead of hiding the others of its page;
+ * what follows it is not read any more. Fault `store.unavailable` (retry) when the store is away.
  */
-export async function verifyChain(store: Store, key: Uint8Array, kept?: Partial<AuditHead>): Promise<Verdict> {
+export async function readEntries(store: Store, from: number, limit: number): Promise<Found[]> {
+  try {
+    return await store.read(AUDIT_STREAM, from, limit)
+  } catch (error) {
+    // What will not be better later is a row that is not what was written.
+    if (!(error instanceof Fault) || error.code !== 'store.unavailable' || error.retry) throw error
+    if (limit === 1) return [{ seq: from, unreadable: true }]
+    const half = Math.ceil(limit / 2)
+    const first = await readEntries(store, from, half)
+    const last = first.at(-1)
+    if (last === undefined || 'unreadable' in last) return first
+    return [...first, ...(await readEntries(store, last.seq + 1, limit - first.length))]
+  }
+}
+
+/** The mac of the entry with this number; undefined when there is none, or none that can be read. */
+export async function macAt(store: Store, seq: number): Promise<string | undefined> {
+  const [found] = await readEntries(store, seq, 1)
+  if (found === undefined || found.seq !== seq || 'unreadable' in found) return undefined
+  const parsed = storedSchema.safeParse(found.entry)
+  return parsed.success ? parsed.data.mac : undefined
+}
+
+/**
+ * Reads the whole chain. What is missing at its end, only somebody can know who has kept an earlier head: `kept` are such heads,
+ * with or without their numbers of entries.
+ */
+export async function verifyChain(
+  store: Store,
+  key: Uint8Array,
+  ...kept: (Partial<AuditHead> | undefined)[]
+): Promise<Verdict> {
   let head = GENESIS
   let next = 0
-  let seen = kept?.head === undefined
+  const unseen = new Set(kept.map((each) => each ?? {}))
+  const see = (): void => {
+    for (const each of unseen) {
+      if (each.head !== undefined && each.head !== head) continue
+      if (each.entries === undefined || (each.head === undefined ? each.entries <= next : each.entries === next))
+        unseen.delete(each)
+    }
+  }
+  see()
   for (;;) {
-    const page = await store.read(AUDIT_STREAM, next, PAGE)
+    const page = await readEntries(store, next, PAGE)
     for (const entry of page) {
       const broken = breakOf(entry, next, key, head)
       if (typeof broken === 'string') return { ok: false, brokenAt: next, why: broken, entries: next, head }
       head = broken.mac
       next++
-      if (kept?.head === head && (kept.entries === undefined || kept.entries === next)) seen = true
+      see()
     }
     if (page.length < PAGE) break
   }
-  const wanted = kept?.entries ?? 0
   const broken = (why: string): Verdict => ({ ok: false, brokenAt: next, why, entries: next, head })
+  const wanted = Math.max(0, ...kept.map((each) => each?.entries ?? 0))
   if (next < wanted) return broken(`${wanted - next} of ${wanted} entries are missing at the end`)
-  if (!seen && kept?.head !== GENESIS) return broken('the head that was kept is not in this chain: its end was removed')
+  if (unseen.size > 0) return broken('the head that was kept is not in this chain: its end was removed')
   return { ok: true, entries: next, head }
 }
 
 /** What is wrong with this entry as number `seq`, or its mac. */
-function breakOf(found: Entry, seq: number, key: Uint8Array, previous: string): string | { mac: string } {
+function breakOf(found: Found, seq: number, key: Uint8Array, previous: string): string | { mac: string } {
   if (found.seq !== seq) return `entry ${seq} is missing, entry ${found.seq} follows`
+  if ('unreadable' in found) return `entry ${seq} cannot be read`
   const parsed = storedSchema.safeParse(found.entry)
   if (!parsed.success) return `entry ${seq} has not the form of an entry`
   const { mac, ...entry } = parsed.data

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { toDocument } from '../lib/fault.ts'
 import type { Log } from '../lib/log.ts'
@@ -10,9 +11,11 @@ import {
   auditEntrySchema,
   GENESIS,
   macOf,
+  readEntries,
   type Verdict,
   verifyChain,
 } from './audit-chain.ts'
+import { type AuditHeads, holds } from './audit-head.ts'
 
 /** Where somebody acts from. */
 export interface From {
@@ -36,6 +39,12 @@ export interface Note {
   after?: Json
 }
 
+interface Where {
+  person?: string
+  action?: string
+  result?: Note['result']
+}
+
 export interface Audit {
   /**
    * Adds an entry. Never throws, and never stands in the way of what it notes: an abort counts although the disk is full. An
@@ -44,9 +53,12 @@ export interface Audit {
    */
   note(note: Note): Promise<boolean>
   /** Newest first; `before` is the number of the last entry seen. `action` is a whole name, or its area (`release`). */
-  page(where: { person?: string; action?: string; before?: number; limit: number }): Promise<AuditPage>
+  page(where: Where & { before?: number; limit: number }): Promise<AuditPage>
   head(): Promise<AuditHead>
+  /** Reads the whole chain, against the head that was kept beside the key and, if one is given, against another one. */
   verify(kept?: Partial<AuditHead>): Promise<Verdict>
+  /** Whether the chain has the head that was kept beside the key: one read, for the start. */
+  stands(): Promise<boolean>
   /** Tries once more what could not be written; how many entries still wait. Called before the store is closed. */
   flush(): Promise<number>
 }
@@ -57,6 +69,8 @@ export interface AuditOptions {
   key: Uint8Array
   clock: () => Date
   log: Log
+  /** Keeps the chain's head outside of the store. */
+  heads?: AuditHeads
   /** Masks secrets. */
   redact?: (text: string) => string
   /** Milliseconds before what could not be written is tried again; doubled each time, up to a minute. */
@@ -71,7 +85,7 @@ const SCAN = 500
 
 /** The audit log: a stream of the store, chained by HMAC. Entries are added one after the other, also by several processes. */
 export function createAudit(options: AuditOptions): Audit {
-  const { store, key, clock, log } = options
+  const { store, key, clock, log, heads } = options
   const waiting: AuditFields[] = []
   let lost = 0
   let tail: AuditHead | undefined
@@ -112,7 +126,10 @@ export function createAudit(options: AuditOptions): Audit {
       const taken = await store.append(AUDIT_STREAM, { ...entry, mac }, seq)
       doubtful = undefined
       tail = taken === undefined ? undefined : { entries: seq + 1, head: mac }
-      if (taken !== undefined) return
+      if (taken !== undefined) {
+        heads?.keep({ entries: seq + 1, head: mac })
+        return
+      }
     }
   }
 
@@ -166,6 +183,35 @@ export function createAudit(options: AuditOptions): Audit {
     )
   }
 
+  /** What can be read of the entries from `from` to before `end`; what cannot breaks the chain, and that is for `verify` to say. */
+  const entriesOf = async (from: number, end: number): Promise<AuditEntryView[]> => {
+    const found: AuditEntryView[] = []
+    for (let at = from; at < end; ) {
+      const part = await readEntries(store, at, end - at)
+      for (const each of part) {
+        const parsed = 'unreadable' in each ? undefined : auditEntrySchema.safeParse(each.entry)
+        if (parsed?.success && each.seq < end) found.push({ seq: each.seq, ...parsed.data })
+      }
+      at = (part.at(-1)?.seq ?? end) + 1
+    }
+    return found
+  }
+
+  /** Who and what the log names, as far as it was read; entries are only ever added. */
+  const names = { people: new Set<string>(), actions: new Set<string>(), until: 0 }
+  const learnNames = async (entries: number): Promise<void> => {
+    for (let from = names.until; from < entries; from += SCAN) {
+      const end = Math.min(entries, from + SCAN)
+      for (const { who, action } of await entriesOf(from, end)) {
+        names.people.add(who)
+        names.actions.add(action)
+      }
+      names.until = Math.max(names.until, end)
+      // A long log is read once, and others go on in between.
+      await setImmediate()
+    }
+  }
+
   const overflow = {
     who: 'unknown',
     from: { surface: 'rollcall' },
@@ -190,32 +236,49 @@ export function createAudit(options: AuditOptions): Audit {
       })
     },
 
-    async page({ person, action, before, limit }) {
+    async page({ person, action, result, before, limit }) {
       const { entries, head } = await readTail()
+      await learnNames(entries)
       const found: AuditEntryView[] = []
       for (let end = Math.min(before ?? entries, entries); end > 0 && found.length <= limit; end -= SCAN) {
         const from = Math.max(0, end - SCAN)
-        const part = (await store.read(AUDIT_STREAM, from, end - from)).filter(({ seq }) => seq < end)
-        for (const { seq, entry } of part.reverse()) {
-          const parsed = auditEntrySchema.safeParse(entry)
-          // What is no entry breaks the chain, and that is for `verify` to say.
-          if (!parsed.success) continue
+        for (const { seq, ...entry } of (await entriesOf(from, end)).reverse()) {
           const fits =
-            (person === undefined || parsed.data.who === person) &&
-            (action === undefined || parsed.data.action === action || parsed.data.action.startsWith(`${action}.`))
-          if (fits) found.push({ seq, ...parsed.data })
+            (person === undefined || entry.who === person) &&
+            (result === undefined || entry.result === result) &&
+            (action === undefined || entry.action === action || entry.action.startsWith(`${action}.`))
+          if (fits) found.push({ seq, ...entry })
         }
       }
-      return { entries: found.slice(0, limit), more: found.length > limit, head }
+      return {
+        entries: found.slice(0, limit),
+        more: found.length > limit,
+        head,
+        people: sorted(names.people),
+        actions: sorted(names.actions),
+      }
     },
 
     head: readTail,
-    verify: (kept) => verifyChain(store, key, kept),
-    flush: () => inTurn(drain),
+    async verify(kept) {
+      // Before the chain, which others may add to in the meantime.
+      const own = await heads?.read()
+      const verdict = await verifyChain(store, key, kept, own === 'forged' ? undefined : own)
+      if (!verdict.ok || own !== 'forged') return verdict
+      const why = 'the head that is kept in audit.head was changed, or was made with another key'
+      return { ...verdict, ok: false, brokenAt: verdict.entries, why }
+    },
+    stands: async () => holds(store, await heads?.read()),
+    async flush() {
+      const left = await inTurn(drain)
+      await heads?.flush()
+      return left
+    },
   }
 }
 
 const same = (text: string) => text
+const sorted = (names: Set<string>): string[] => [...names].sort()
 
 /** Whole characters, at most `most`, with an ellipsis in place of the rest. */
 function cap(text: string, most: number): string {

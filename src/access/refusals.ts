@@ -8,7 +8,7 @@ import { Fault } from '../lib/fault.ts'
 export function signInFirst(): Fault {
   return new Fault('access.sign-in', {
     say: 'You are not signed in.',
-    next: 'sign in, or send a personal token as Authorization: Bearer',
+    next: 'sign in, or send a personal token as a bearer token',
     data: { status: 401 },
   })
 }

@@ -39,7 +39,8 @@ export interface Sessions {
 
 /**
  * Sessions of the console. One that is not used for `idleHours` (default 12) or is older than `longestHours` (default 168) is
- * over. The person is looked up at each request: who is removed, or has other roles, is so at once.
+ * over. The person is looked up at each request among those whom the configuration named when Rollcall started: who is removed
+ * from it, or has other roles, is so at the next start. A revoked token ends its sessions at once.
  */
 export function createSessions(parts: {
   store: Store

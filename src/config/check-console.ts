@@ -8,7 +8,7 @@ import type { Problem } from './problems.ts'
  */
 export function checkConsole({ console }: Parts): Problem[] {
   if (console === undefined) return []
-  const { host, publicUrl, oidc } = console
+  const { host, publicUrl, oidc, trustedProxies } = console
   const problems: Problem[] = []
   if (publicUrl !== undefined && !isSafe(publicUrl)) {
     problems.push({
@@ -21,6 +21,14 @@ export function checkConsole({ console }: Parts): Problem[] {
       path: 'console.host',
       say: `${host} is reached from other machines, and nothing says that TLS is ended in front of it`,
       remedy: 'set console.publicUrl to the https address that people type, or leave host at 127.0.0.1',
+    })
+  }
+  const everybody = trustedProxies.find((each) => each.endsWith('/0'))
+  if (everybody !== undefined) {
+    problems.push({
+      path: 'console.trustedProxies',
+      say: `${everybody} is everybody, so anybody could claim any address`,
+      remedy: 'give the addresses of what ends TLS only',
     })
   }
   if (oidc !== undefined && !isSafe(oidc.issuer)) {

@@ -1,18 +1,23 @@
 import { readFileSync, statSync } from 'node:fs'
 import { suggestion } from '../lib/did-you-mean.ts'
-import type { Parts } from './parts.ts'
+import { type Parts, textOf } from './parts.ts'
 import type { Problem } from './problems.ts'
 import type { Env } from './schema.ts'
 
 /** Bastions that do not exist or are themselves behind another. */
-export function checkRoutes({ hosts, bastions, names }: Parts): Problem[] {
-  const byId = new Map(hosts.map(({ value }) => [value.id, value]))
-  const known = [...names.bastions, ...names.hosts]
-  return hosts.flatMap(({ at, value: host }) => {
-    const { bastion } = host
-    if (bastion === undefined || bastions.some(({ value }) => value.id === bastion)) return []
+export function checkRoutes({ names, readable }: Parts): Problem[] {
+  const hosts = readable.hosts.map(({ at, value }) => ({
+    at,
+    id: textOf(value, 'id'),
+    bastion: textOf(value, 'bastion'),
+  }))
+  const byId = new Map(hosts.map((host) => [host.id, host]))
+  const bastions = names.bastions.map(({ value }) => value)
+  const known = [...bastions, ...names.hosts.map(({ value }) => value)]
+  return hosts.flatMap(({ at, id = at, bastion }) => {
+    if (bastion === undefined || bastions.includes(bastion)) return []
     const path = `${at}.bastion`
-    if (bastion === host.id)
+    if (bastion === id)
       return [{ path, say: 'a host cannot be its own bastion', remedy: 'name another host, or remove it' }]
     if (!known.includes(bastion)) {
       return [
@@ -23,7 +28,7 @@ export function checkRoutes({ hosts, bastions, names }: Parts): Problem[] {
         },
       ]
     }
-    const way = [host.id]
+    const way = [id]
     for (let next: string | undefined = bastion; next !== undefined; next = byId.get(next)?.bastion) {
       if (way.includes(next))
         return [
@@ -42,10 +47,11 @@ export function checkRoutes({ hosts, bastions, names }: Parts): Problem[] {
 }
 
 /** Keys that cannot be used, and an agent that is not there. */
-export function checkCredentials({ hosts, bastions }: Parts, env: Env): Problem[] {
+export function checkCredentials({ readable }: Parts, env: Env): Problem[] {
   const seen = new Set<string>()
-  return [...hosts, ...bastions].flatMap(({ at, value: { key, agent } }) => {
-    if (agent && (env.SSH_AUTH_SOCK ?? '') === '') {
+  return [...readable.hosts, ...readable.bastions].flatMap(({ at, value }) => {
+    const key = textOf(value, 'key')
+    if (value.agent === true && (env.SSH_AUTH_SOCK ?? '') === '') {
       return [
         {
           path: `${at}.agent`,

@@ -3,9 +3,9 @@ import type { Parts } from './parts.ts'
 import type { Problem } from './problems.ts'
 
 // Two people are needed for every release: whoever requests one cannot approve it.
-export function checkApprovals({ services, people, names }: Parts): Problem[] {
+export function checkApprovals({ services, people, readable }: Parts): Problem[] {
   // Somebody who could not be read may be the one.
-  if (people.length === 0 || people.length < names.people.length) return []
+  if (people.length === 0 || people.length < readable.people.length) return []
   const having = (roles: readonly string[]): string[] =>
     people.filter(({ value }) => value.roles.some((role) => roles.includes(role))).map(({ value }) => value.id)
   const [requesters, approvers] = [having(requestingRoles), having(approvingRoles)]

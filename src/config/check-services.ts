@@ -3,19 +3,25 @@ import { selects } from '../release/config.ts'
 import { exists, type Parts } from './parts.ts'
 import type { Problem } from './problems.ts'
 
+/** Hosts that services name and that are not there; a host that cannot be read otherwise is there all the same. */
+export function checkHostsNamed({ hostsNamed, names }: Parts): Problem[] {
+  const known = names.hosts.map(({ value }) => value)
+  return hostsNamed.flatMap(({ at, value: id }) => {
+    if (known.includes(id)) return []
+    const say = `no host has the id ${id}.${suggestion(id, known)}`
+    return [{ path: at, say, remedy: 'add the host under hosts, or correct the id' }]
+  })
+}
+
 /** Selectors that name no host; they are looked at even when the rest of the service cannot be read. */
-export function checkSelectors({ selectors, hosts, names }: Parts): Problem[] {
+export function checkSelectors({ selectors, hosts, names, readable }: Parts): Problem[] {
   const all = hosts.map(({ value }) => value)
   const regions = [...new Set(all.map((host) => host.region))].filter((region) => region !== '')
-  // A host that could not be read may be the one that is meant; then only its id is known.
-  const complete = hosts.length > 0 && hosts.length === names.hosts.length
+  // A host that could not be read may be the one that is meant.
+  const complete = hosts.length > 0 && hosts.length === readable.hosts.length
+  if (!complete) return []
+  const ids = names.hosts.map(({ value }) => value)
   return selectors.flatMap(({ at, value: selector }) => {
-    const ids = (selector.ids ?? []).flatMap((id, i) => {
-      if (names.hosts.includes(id)) return []
-      const say = `no host has the id ${id}.${suggestion(id, names.hosts)}`
-      return [{ path: `${at}.ids[${i}]`, say, remedy: 'add the host under hosts, or correct the id' }]
-    })
-    if (!complete) return ids
     const unknown = (selector.regions ?? []).flatMap((region, i) => {
       if (regions.includes(region)) return []
       const remedy = regions.length === 0 ? 'set region under hosts' : `use one of: ${regions.join(', ')}`
@@ -27,8 +33,9 @@ export function checkSelectors({ selectors, hosts, names }: Parts): Problem[] {
         },
       ]
     })
-    const found = [...ids, ...unknown]
-    if (found.length > 0 || all.some((host) => selects(selector, host))) return found
+    // Told as such, each.
+    const strangers = (selector.ids ?? []).some((id) => !ids.includes(id))
+    if (unknown.length > 0 || strangers || all.some((host) => selects(selector, host))) return unknown
     return [
       {
         path: at,
@@ -69,14 +76,13 @@ export function checkChecksumFiles({ services }: Parts): Problem[] {
 }
 
 export function unknownNeighbours({ services, names }: Parts): Problem[] {
+  const known = names.services.map(({ value }) => value)
   const remedy = 'correct it if it is a misspelling; otherwise it is only used to find knowledge'
   return services.flatMap(({ at, value }) =>
     (['upstream', 'downstream'] as const).flatMap((way) =>
       value[way].flatMap((name, i) => {
-        if (names.services.includes(name)) return []
-        return [
-          { path: `${at}.${way}[${i}]`, say: `${name} is no service here.${suggestion(name, names.services)}`, remedy },
-        ]
+        if (known.includes(name)) return []
+        return [{ path: `${at}.${way}[${i}]`, say: `${name} is no service here.${suggestion(name, known)}`, remedy }]
       }),
     ),
   )

@@ -1,9 +1,16 @@
 import { checkConsole, strangersOnly } from './check-console.ts'
 import { checkCredentials, checkRoutes, unpinnedHosts } from './check-hosts.ts'
 import { checkApprovals, speechlessPeople } from './check-people.ts'
-import { checkChecksumFiles, checkRoots, checkSelectors, hurriedWindows, unknownNeighbours } from './check-services.ts'
-import { type At, exists, type Parts } from './parts.ts'
-import type { Problem } from './problems.ts'
+import {
+  checkChecksumFiles,
+  checkHostsNamed,
+  checkRoots,
+  checkSelectors,
+  hurriedWindows,
+  unknownNeighbours,
+} from './check-services.ts'
+import { type At, exists, type Parts, textOf } from './parts.ts'
+import type { Problem, Readable } from './problems.ts'
 import type { Env } from './schema.ts'
 
 /** What only shows when the parts are seen together, or with the machine. `problems` forbid the start, `warnings` do not. */
@@ -11,6 +18,7 @@ export function crossCheck(parts: Parts, env: Env): { problems: Problem[]; warni
   return {
     problems: [
       ...duplicates(parts),
+      ...checkHostsNamed(parts),
       ...checkSelectors(parts),
       ...checkRoots(parts),
       ...checkChecksumFiles(parts),
@@ -30,23 +38,29 @@ export function crossCheck(parts: Parts, env: Env): { problems: Problem[]; warni
   }
 }
 
-function duplicates({ services, hosts, bastions, people }: Parts): Problem[] {
+function duplicates({ names, readable }: Parts): Problem[] {
   const ids = 'give each its own'
   return [
-    ...twice(services, ({ name }) => [['name', name]], ids),
-    ...twice([...hosts, ...bastions], ({ id }) => [['id', id]], ids),
-    ...twice(people, ({ id }) => [['id', id]], ids),
+    ...twice(names.services, (name) => [['name', name]], ids),
+    ...twice([...names.hosts, ...names.bastions], (id) => [['id', id]], ids),
+    ...twice(names.people, (id) => [['id', id]], ids),
+    ...twice(readable.hosts, addressOf, 'one of the two has a wrong ip or port, or they are one host'),
     ...twice(
-      hosts,
-      ({ ip, port, bastion }) => [['port', `${ip}:${port}${bastion === undefined ? '' : ` behind ${bastion}`}`]],
-      'one of the two has a wrong ip or port, or they are one host',
-    ),
-    ...twice(
-      people,
-      ({ surfaces }) => Object.entries(surfaces).map(([surface, id]) => [`surfaces.${surface}`, id]),
+      readable.people,
+      ({ surfaces }) =>
+        Object.entries(typeof surfaces === 'object' && surfaces !== null ? surfaces : {}).map(([surface, id]) => [
+          `surfaces.${surface}`,
+          String(id),
+        ]),
       'an id on a surface belongs to one person',
     ),
   ]
+}
+
+function addressOf(host: Readable): [string, string][] {
+  const [ip, bastion] = [textOf(host, 'ip'), textOf(host, 'bastion')]
+  if (ip === undefined) return []
+  return [['port', `${ip}:${host.port ?? 22}${bastion === undefined ? '' : ` behind ${bastion}`}`]]
 }
 
 function twice<T>(items: At<T>[], keys: (value: T) => (readonly [string, string])[], remedy: string): Problem[] {
@@ -64,7 +78,7 @@ function twice<T>(items: At<T>[], keys: (value: T) => (readonly [string, string]
 function checkPrometheus({ prometheus }: Parts): Problem[] {
   if (prometheus === undefined) return []
   const { headers, tlsCaFile } = prometheus
-  const open = Object.keys(headers).filter((name) => /auth|cookie|token|secret|key/i.test(name))
+  const open = headers.filter((name) => /auth|cookie|token|secret|key/i.test(name))
   const problems = open.map((name) => ({
     path: `prometheus.headers.${name}`,
     say: 'a secret does not belong into this file',

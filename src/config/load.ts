@@ -61,8 +61,8 @@ export function loadConfig(source: string | object, env: Env): Config {
     )
   const { parts, single, problems } = readSections(raw, path)
   const crossed = crossCheck(parts, env)
-  const secrets = ['prometheus', 'console'] as const
-  const named = secrets.map((section) => secretsIn(single[section], section, env))
+  // As they are written: a section that lacks something else names its variables all the same.
+  const named = ['prometheus', 'console'].map((section) => secretsIn(Reflect.get(raw, section), section, env))
   // What was wrong by itself is told once.
   const told = new Set(problems.map((problem) => problem.path))
   problems.push(

@@ -16,16 +16,20 @@ export function problemLine({ path, say, remedy }: Problem): string {
 
 type Path = readonly PropertyKey[]
 
+/** Parts of an item of which each is right by itself; what is wrong is left out. */
+export type Readable = Readonly<Record<string, unknown>>
+
 /**
  * Parses, and when that fails goes on without the parts that are wrong, so that every problem is found at once: what a schema
  * checks across fields runs only when the fields by themselves are right. `value` is undefined when too much is missing;
- * with problems, it is good for further checks only.
+ * with problems, it is good for further checks only. `rest` is what stands there in words that are right by themselves, also
+ * when too much is missing.
  */
 export function salvage<S extends z.ZodType>(
   schema: S,
   raw: unknown,
   at: Path,
-): { value: z.output<S> | undefined; problems: Problem[] } {
+): { value: z.output<S> | undefined; rest: Readable; problems: Problem[] } {
   const problems = new Map<string, Problem>()
   const removed: Path[] = []
   let input = structuredClone(raw)
@@ -33,12 +37,11 @@ export function salvage<S extends z.ZodType>(
     const known = new Map<string, string[]>()
     const parsed = schema.safeParse(input, {
       error: (issue) => {
-        if (issue.code === 'unrecognized_keys' && issue.inst instanceof z.ZodObject)
-          known.set(format(issue.path ?? []), Object.keys(issue.inst.shape))
+        if (issue.code === 'unrecognized_keys') known.set(format(issue.path ?? []), keysOf(issue.inst))
         return undefined
       },
     })
-    if (parsed.success) return { value: parsed.data, problems: [...problems.values()] }
+    if (parsed.success) return { value: parsed.data, rest: readable(input), problems: [...problems.values()] }
     const wrong: Path[] = []
     for (const issue of parsed.error.issues) {
       const paths = issue.code === 'unrecognized_keys' ? issue.keys.map((key) => [...issue.path, key]) : [issue.path]
@@ -54,10 +57,20 @@ export function salvage<S extends z.ZodType>(
       }
     }
     const next = without(input, wrong)
-    if (next === undefined) return { value: undefined, problems: [...problems.values()] }
+    if (next === undefined) return { value: undefined, rest: readable(input), problems: [...problems.values()] }
     removed.push(...next.removed)
     input = next.input
   }
+}
+
+function readable(input: unknown): Readable {
+  return isObject(input) && !Array.isArray(input) ? { ...input } : {}
+}
+
+/** The keys that a schema takes; those of a record when they are listed. */
+function keysOf(schema: unknown): string[] {
+  if (schema instanceof z.ZodObject) return Object.keys(schema.shape)
+  return schema instanceof z.ZodRecord && schema.keyType instanceof z.ZodEnum ? schema.keyType.options.map(String) : []
 }
 
 function explain(
@@ -70,7 +83,8 @@ function explain(
   const example = 'correct it; rollcall.example.yaml shows how it is written'
   if (issue.code === 'unrecognized_keys') {
     const key = String(path.at(-1))
-    return { say: `unknown key.${suggestion(key, known)}`, remedy: `remove it, or use one of: ${known.join(', ')}` }
+    const others = known.length === 0 ? '' : `, or use one of: ${known.join(', ')}`
+    return { say: `unknown key.${suggestion(key, known)}`, remedy: `remove it${others}` }
   }
   if (issue.code === 'invalid_type' && value === undefined)
     return { say: 'missing', remedy: `set it to ${article(issue.expected)}` }

@@ -1,9 +1,11 @@
+import { existsSync } from 'node:fs'
 import type { z } from 'zod'
+import { bundledKnowledge } from '../lib/bundled.ts'
 import { suggestion } from '../lib/did-you-mean.ts'
 import { type Service, selectorSchema } from '../release/config.ts'
-import type { At, Parts } from './parts.ts'
+import { type At, type Parts, textOf } from './parts.ts'
 import { type Problem, salvage } from './problems.ts'
-import { type Bastion, type Host, lists, sections, words } from './schema.ts'
+import { type Bastion, type Host, lists, sections, usualKnowledge, words } from './schema.ts'
 
 const known = [...Object.keys(lists), ...Object.keys(sections), ...Object.keys(words)]
 
@@ -17,12 +19,15 @@ export function readSections(raw: object, path: (text: string) => string) {
       remedy: `remove it, or use one of: ${known.join(', ')}`,
     }))
 
-  const read = <S extends z.ZodType>(schema: S, name: string, fallback?: unknown): z.output<S> | undefined => {
+  const part = <S extends z.ZodType>(schema: S, name: string, fallback?: unknown) => {
     const result = salvage(schema, Reflect.get(raw, name) ?? fallback, [name])
     problems.push(...result.problems)
-    return result.value
+    return result
   }
-  const list = <S extends z.ZodType>(schema: S, name: string, required: boolean): At<z.output<S>>[] => {
+  const read = <S extends z.ZodType>(schema: S, name: string, fallback?: unknown): z.output<S> | undefined =>
+    part(schema, name, fallback).value
+  const readable: Parts['readable'] = { services: [], hosts: [], bastions: [], people: [] }
+  const list = <S extends z.ZodType>(schema: S, name: keyof typeof lists, required: boolean): At<z.output<S>>[] => {
     const items: unknown = Reflect.get(raw, name) ?? []
     if (!Array.isArray(items)) {
       problems.push({ path: name, say: 'expected a list', remedy: 'begin each item with a dash' })
@@ -33,6 +38,9 @@ export function readSections(raw: object, path: (text: string) => string) {
     return items.flatMap((item, i) => {
       const result = salvage(schema, item, [name, i])
       problems.push(...result.problems)
+      const { key } = result.rest
+      const rest = typeof key === 'string' ? { ...result.rest, key: path(key) } : result.rest
+      readable[name].push({ at: `${name}[${i}]`, value: rest })
       return result.value === undefined ? [] : [{ at: `${name}[${i}]`, value: result.value }]
     })
   }
@@ -40,15 +48,19 @@ export function readSections(raw: object, path: (text: string) => string) {
     at,
     value: value.key === undefined ? value : { ...value, key: path(value.key) },
   })
-  const prometheus =
-    (Reflect.get(raw, 'prometheus') ?? undefined) === undefined ? undefined : read(sections.prometheus, 'prometheus')
+  const hasPrometheus = (Reflect.get(raw, 'prometheus') ?? undefined) !== undefined
+  const metrics = hasPrometheus ? part(sections.prometheus, 'prometheus') : undefined
+  const prometheus = metrics?.value
+  const tlsCaFile = metrics && textOf(metrics.rest, 'tlsCaFile')
   const store = read(sections.store, 'store', {})
   const knowledge = read(words.knowledge, 'knowledge')
+  const folder = knowledge && path(knowledge)
   const single = {
     prometheus:
       prometheus?.tlsCaFile === undefined ? prometheus : { ...prometheus, tlsCaFile: path(prometheus.tlsCaFile) },
     store: store && { ...store, folder: path(store.folder) },
-    knowledge: knowledge && path(knowledge),
+    // Ours, where the operator has none of their own in the usual place.
+    knowledge: folder === undefined || knowledge !== usualKnowledge || existsSync(folder) ? folder : bundledKnowledge,
     language: read(words.language, 'language'),
     ssh: read(sections.ssh, 'ssh', {}),
     console: read(sections.console, 'console', {}),
@@ -66,14 +78,22 @@ export function readSections(raw: object, path: (text: string) => string) {
     hosts: list(lists.hosts, 'hosts', true).map(withKey),
     bastions: list(lists.bastions, 'bastions', false).map(withKey),
     people: list(lists.people, 'people', true),
-    prometheus: single.prometheus,
+    prometheus: metrics && {
+      headers: Object.keys(Object(metrics.rest.headers)),
+      tlsCaFile: tlsCaFile && path(tlsCaFile),
+    },
     console: single.console,
     names: {
-      services: itemsOf(raw, 'services').map((item) => String(property(item, 'name'))),
-      hosts: itemsOf(raw, 'hosts').map((item) => String(property(item, 'id'))),
-      bastions: itemsOf(raw, 'bastions').map((item) => String(property(item, 'id'))),
-      people: itemsOf(raw, 'people').map((item) => String(property(item, 'id'))),
+      services: textsOf(raw, 'services', 'name'),
+      hosts: textsOf(raw, 'hosts', 'id'),
+      bastions: textsOf(raw, 'bastions', 'id'),
+      people: textsOf(raw, 'people', 'id'),
     },
+    readable,
+    hostsNamed: itemsOf(raw, 'services').flatMap((item, i) => {
+      const ids: unknown = property(property(item, 'hosts'), 'ids')
+      return texts(Array.isArray(ids) ? ids : [], (j) => `services[${i}].hosts.ids[${j}]`)
+    }),
   }
   return { parts, single, problems }
 }
@@ -90,6 +110,15 @@ function withChecksumPath(service: Service, path: (text: string) => string): Ser
 function itemsOf(raw: object, section: string): unknown[] {
   const items: unknown = Reflect.get(raw, section)
   return Array.isArray(items) ? items : []
+}
+
+function textsOf(raw: object, section: string, key: string): At<string>[] {
+  const found = itemsOf(raw, section).map((item) => property(item, key))
+  return texts(found, (i) => `${section}[${i}]`)
+}
+
+function texts(items: unknown[], at: (i: number) => string): At<string>[] {
+  return items.flatMap((value, i) => (typeof value === 'string' ? [{ at: at(i), value }] : []))
 }
 
 function property(item: unknown, key: string): unknown {

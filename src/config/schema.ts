@@ -26,6 +26,15 @@ export const consoleSchema = z.strictObject({
     .optional(),
   /** Further names, with or without a port, that requests may be addressed to. */
   allowedHosts: z.array(z.string().regex(/^[A-Za-z0-9.:[\]-]{1,255}$/, 'give a name or name:port')).default([]),
+  /** Addresses and CIDR ranges whose X-Forwarded-For is believed when publicUrl is set: what ends TLS, wherever it runs. */
+  trustedProxies: z
+    .array(
+      z.union(
+        [z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()],
+        'give an address or a range, such as 10.0.0.5 or 10.0.0.0/24',
+      ),
+    )
+    .default(['127.0.0.0/8', '::1']),
   oidc: z
     .strictObject({
       issuer: absolute,
@@ -63,8 +72,14 @@ export const sections = {
   log: logSchema,
 }
 
+/** Where knowledge lies unless told; the bundled folder is used when there is no such folder. */
+export const usualKnowledge = 'knowledge'
+
 /** Sections of one word. */
-export const words = { knowledge: z.string().min(1).default('knowledge'), language: z.enum(['en', 'zh']).default('en') }
+export const words = {
+  knowledge: z.string().min(1).default(usualKnowledge),
+  language: z.enum(['en', 'zh']).default('en'),
+}
 
 export type Host = z.output<typeof hostSchema>
 export type Bastion = z.output<typeof bastionSchema>

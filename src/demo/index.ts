@@ -1,14 +1,10 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { type App, clientFolder, createApp, readConfig } from '../app.ts'
 import { asFault } from '../lib/fault.ts'
 import { createLog } from '../lib/log.ts'
-import { alive, freePorts } from './processes.ts'
+import { keepFolder, leaveFolder, ownFolder, sweep } from './folders.ts'
+import { freePorts } from './processes.ts'
 import { playStory } from './story.ts'
 import { startWorld, type World } from './world.ts'
-
-const PREFIX = 'rollcall-demo-'
 
 const GUIDE = `
 Try in the channel:   /release user-service v1.1.0     then act as bob and press Approve
@@ -30,7 +26,7 @@ export interface DemoOptions {
 export async function demo(options: DemoOptions): Promise<number> {
   const say = (line: string) => process.stdout.write(`${line}\n`)
   await sweep()
-  const folder = await mkdtemp(join(tmpdir(), PREFIX))
+  const folder = await ownFolder()
   let world: World | undefined
   let app: App | undefined
   try {
@@ -38,7 +34,6 @@ export async function demo(options: DemoOptions): Promise<number> {
     // Told at the end; until then the fleet comes up.
     building?.catch(() => {})
     world = await startWorld({ folder, say, signal: options.signal })
-    await writeFile(join(folder, 'pid'), `${process.pid}`)
     const webRoot = await building
     app = webRoot === undefined ? await onTerminal(world) : await withConsole(world, webRoot, options, say)
     if (options.story) await playStory(app, say, options.signal)
@@ -50,6 +45,8 @@ export async function demo(options: DemoOptions): Promise<number> {
     return 1
   } finally {
     await app?.stop(5000)
+    if (world === undefined) await leaveFolder(folder)
+    else if (options.keep) await keepFolder(folder)
     await world?.stop({ keep: options.keep })
   }
 }
@@ -78,7 +75,7 @@ async function withConsole(
       console: {
         webRoot,
         demo: true,
-        heard: async (person, text) => (isStory(text) ? playing(app, person.id, signal) : undefined),
+        heard: async (person, text) => (isStory(text) ? playing(app, person, signal) : undefined),
       },
     })
     try {
@@ -108,11 +105,20 @@ function isStory(text: string): boolean {
   return /^\/?(play the )?story$/i.test(text.trim())
 }
 
+/** States in which a release would stand in the story's way. */
+const STANDING = ['preparing', 'awaiting approval', 'approved', 'rolling out', 'held', 'rolling back']
+
 /** Stories that are being played; one at a time, or alice would stand in her own way. */
 const stories = new WeakMap<App, Promise<void>>()
 
-async function playing(app: App, who: string, signal: AbortSignal) {
+async function playing(app: App, { id: who, roles }: { id: string; roles: string[] }, signal: AbortSignal) {
   if (stories.has(app)) return { ok: false, text: 'The story is being played already. Next: watch the channel.' }
+  if (!roles.includes('operator'))
+    return { ok: false, text: `The story releases as alice; ${who} may only look. Next: act as alice.` }
+  for await (const { id, state } of app.desk.releases.newest()) {
+    if (STANDING.includes(state.at))
+      return { ok: false, text: `${id} is in progress. Next: end it first; /status ${id} says how.` }
+  }
   const story = playStory(app, () => {}, signal)
     .catch(async (error: unknown) => {
       await app.desk.chat.put({
@@ -131,15 +137,5 @@ async function playing(app: App, who: string, signal: AbortSignal) {
   return {
     ok: true,
     text: `The story is being played for ${who}, as alice and bob: a good release, then a bad one. It takes about two minutes.`,
-  }
-}
-
-/** Removes the folders of demos that were killed and could not do it themselves. */
-async function sweep(): Promise<void> {
-  for (const name of await readdir(tmpdir())) {
-    if (!name.startsWith(PREFIX)) continue
-    const folder = join(tmpdir(), name)
-    const pid = Number(await readFile(join(folder, 'pid'), 'utf8').catch(() => ''))
-    if (pid > 0 && !alive(pid)) await rm(folder, { recursive: true, force: true })
   }
 }

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { bundledKnowledge } from '../lib/bundled.ts'
 import type { SandboxHost } from './fleet.ts'
 import { releasesFolder } from './provision.ts'
 
@@ -9,6 +10,7 @@ export interface WorldConfig {
   people: Record<string, unknown>[]
   prometheus?: { url: string }
   store: { kind: 'sqlite'; folder: string }
+  knowledge: string
 }
 
 /**
@@ -60,11 +62,14 @@ export function worldConfig(world: {
       region,
     })),
     people: [
-      { id: 'alice', roles: ['operator'], surfaces: { terminal: 'alice' } },
+      // An approver as well, so that what refuses her own request is the rule of two people and not a missing role.
+      { id: 'alice', roles: ['operator', 'approver'], surfaces: { terminal: 'alice' } },
       { id: 'bob', roles: ['approver'], surfaces: { terminal: 'bob' } },
       { id: 'vera', roles: ['viewer'], surfaces: { terminal: 'vera' } },
     ],
     ...(prometheusUrl === undefined ? {} : { prometheus: { url: prometheusUrl } }),
     store: { kind: 'sqlite', folder: join(folder, 'rollcall') },
+    // Wherever the demo is started: what comes with the project.
+    knowledge: bundledKnowledge,
   }
 }

@@ -1,6 +1,7 @@
 import type { From } from '../access/audit.ts'
 import type { Person } from '../access/config.ts'
 import { mayDo, type Permission } from '../access/policy.ts'
+import { type Sieve, withMissed } from '../access/sieve.ts'
 import { asFault } from '../lib/fault.ts'
 import { abort } from '../release/abort.ts'
 import { type Answer, no, stale, yes } from '../release/answer.ts'
@@ -63,13 +64,15 @@ export async function press(
 
 /**
  * What a press would be answered now, without pressing: for a surface that asks a question first. The press itself checks
- * again, and more: who was quicker is known only then. A refusal is written into the audit log: it was tried.
+ * again, and more: who was quicker is known only then. A refusal is written into the audit log: it was tried. To ask costs
+ * nothing, so `sieve` says which refusals are worth an entry of their own; the next one has the number of the others.
  */
 export async function mayPress(
   desk: Desk,
   person: Person,
   buttonId: string,
   from: From = { surface: 'terminal' },
+  sieve: Sieve = () => ({ pass: true, missed: 0 }),
 ): Promise<Answer> {
   const bound = await findButton(desk.store, buttonId)
   const answer = await foresee(desk, person, bound)
@@ -78,7 +81,13 @@ export async function mayPress(
     bound === undefined
       ? { action: 'unknown', about: `button ${buttonId}` }
       : { action: bound.action, release: bound.release, about: bound.hosts?.join(' ') }
-  return audited(desk, { person, from }, deed, async () => answer)
+  const worth = sieve(deed.action)
+  if (worth.pass)
+    await audited(desk, { person, from }, deed, async () => ({
+      ok: false,
+      text: withMissed(answer.text, worth.missed),
+    }))
+  return answer
 }
 
 async function foresee(desk: Desk, person: Person, bound: Bound | undefined): Promise<Answer> {

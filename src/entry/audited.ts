@@ -17,7 +17,7 @@ export interface Deed {
 }
 
 /** Who does it, and where from. */
-export interface Doer {
+interface Doer {
   person: Person
   from: From
 }

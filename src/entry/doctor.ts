@@ -23,7 +23,7 @@ export interface Check {
 /** What is configured, as functions that look at it. Each may throw a Fault, whose words become the line of the table. */
 export interface Patient {
   services: Service[]
-  hosts: { id: string; ip: string; region?: string; labels?: Record<string, string> }[]
+  hosts: { id: string; ip: string; user?: string; region?: string; labels?: Record<string, string> }[]
   people: Person[]
   target: Pick<Target, 'probe' | 'leave'>
   /** Undefined when none is configured. `find` names the kinds of metrics that a service has, such as CPU and latency. */
@@ -113,10 +113,12 @@ async function checkHost(patient: Patient, host: Patient['hosts'][number]): Prom
   const recipes = services.length > 0 ? services.map(toRecipe) : [nothing]
   const versions: string[] = []
   let facts: HostFacts | undefined
+  const closed: { path: string; root: string }[] = []
   for (const recipe of recipes) {
     facts = await patient.target.probe(host.id, recipe)
-    if (services.length > 0)
-      versions.push(`${recipe.service} ${facts.version ?? 'not deployed'} (${facts.state}, epoch ${facts.epoch})`)
+    if (services.length === 0) continue
+    if (facts.unwritable !== undefined) closed.push({ path: facts.unwritable, root: recipe.root })
+    versions.push(`${recipe.service} ${facts.version ?? 'not deployed'} (${facts.state}, epoch ${facts.epoch})`)
   }
   if (facts === undefined) return []
   const { missing, freeDiskMb, clockSkewSeconds } = facts
@@ -124,6 +126,10 @@ async function checkHost(patient: Patient, host: Patient['hosts'][number]): Prom
   const add = (status: Check['status'], say: string, remedy: string): void =>
     void found.push(check('host', host.id, status, say, remedy))
   if (missing.length > 0) add('fail', `lacks ${missing.join(', ')}`, `install ${missing.join(', ')} on ${host.id}`)
+  for (const { path, root } of closed) {
+    const user = host.user ?? 'the user that Rollcall signs in as'
+    add('fail', `${user} may not write to ${path}`, `on ${host.id}, let ${user} own ${root}, and what is in it`)
+  }
   if (freeDiskMb < diskWarnMb) {
     add(
       freeDiskMb < diskFailMb ? 'fail' : 'warn',
@@ -247,8 +253,16 @@ async function checkArtifacts(patient: Patient, service: Service): Promise<Check
 
 async function checkKnowledge({ knowledge }: Patient): Promise<Check[]> {
   const { entries, problems } = await knowledge.load()
+  const folder = problems.find(({ path }) => path === knowledge.folder)
+  if (folder !== undefined && entries.length === 0) {
+    const remedy =
+      'create it, or correct knowledge in rollcall.yaml; left out, the knowledge of Rollcall itself is used'
+    return [check('knowledge', folder.path, 'warn', `${folder.say}: no risks will be predicted`, remedy)]
+  }
   const found = problems.map(({ path, say }) =>
-    check('knowledge', path, 'warn', say, 'correct the file; the others are used'),
+    path === knowledge.folder
+      ? check('knowledge', path, 'warn', say, 'remove what is not needed')
+      : check('knowledge', path, 'warn', say, 'correct the file; the others are used'),
   )
   if (entries.length === 0) {
     found.push(

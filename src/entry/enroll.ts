@@ -88,7 +88,7 @@ async function enrollOne(
     const question = `Trust ${fingerprintOf(best)} for ${host.id}? Compare it with ssh-keygen -lf on the host itself.`
     if (!options.yes && !(await deps.confirm(question))) return 'declined'
     await pin(deps.file, host.id, best)
-    deps.write('  pinned.\n')
+    deps.write('  pinned. A bot that is running takes it by itself when it next connects.\n')
     return pinned === undefined ? 'pinned' : 'replaced'
   } catch (error) {
     deps.write(`${host.id}: ${asFault(error).line}\n`)

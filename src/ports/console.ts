@@ -262,7 +262,7 @@ export interface HostView {
   }[]
 }
 
-/** GET /audit?person=&action=&before=&limit=; newest first. */
+/** GET /audit?person=&action=&result=&before=&limit=; newest first. */
 export interface AuditEntryView {
   seq: number
   at: string
@@ -282,12 +282,16 @@ export interface AuditPage {
   more: boolean
   /** The chain's newest hash. */
   head: string
+  /** Everybody and every action in the whole log, in alphabetical order: what one may ask for. */
+  people?: string[]
+  actions?: string[]
 }
 
 /**
  * GET /events: server-sent events. `id` is `<boot>-<n>`. Event `change` says that what stands under (kind, key) is new: the client
  * asks for it again. Several changes of one key that a reader has not taken yet become one. Event `reset` says that the server
- * cannot tell what was missed (it was restarted, or too much was): the client asks for everything that it shows.
+ * cannot tell what was missed (it was restarted, or too much was): the client asks for everything that it shows. Event `beat`
+ * comes every 15 s, with empty data and no id: a client that has heard none for longer is on a dead line.
  */
 export type ChangeKind = 'message' | 'release' | 'output' | 'host' | 'session'
 export interface Change {

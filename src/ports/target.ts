@@ -81,6 +81,8 @@ export interface HostFacts {
   cpus: number
   /** Programs that the job protocol needs and the host lacks. */
   missing: string[]
+  /** A folder (or what stands in its place) that jobs would have to write to and may not; undefined when they may. */
+  unwritable?: string
   /** Highest epoch seen for the service; 0 before the first job. */
   epoch: number
   bootId: string

@@ -1,4 +1,4 @@
-import { localTime } from './issue.ts'
+import { localTime, sentence } from './issue.ts'
 import type { Release } from './release.ts'
 
 /** What the person who pressed or typed reads back; only they see it. */
@@ -12,8 +12,8 @@ export function yes(text: string): Answer {
 }
 
 export function no(why: string, next = ''): Answer {
-  const sentence = /[.!?]$/.test(why) ? why : `${why}.`
-  return { ok: false, text: next === '' ? sentence : `${sentence} Next: ${next}.` }
+  const said = sentence(why)
+  return { ok: false, text: next === '' ? said : `${said} Next: ${next}.` }
 }
 
 /** Why an action on this release comes too late or too early: who did what. */
@@ -23,7 +23,7 @@ export function stale(release: Release): string {
     case 'preparing':
       return `${id} is still being prepared.`
     case 'refused':
-      return `${id} was not prepared: ${state.why}`
+      return `${id} was not prepared: ${sentence(state.why)}`
     case 'awaiting approval':
       return `${id} waits for approval.`
     case 'approved':
@@ -37,7 +37,7 @@ export function stale(release: Release): string {
     case 'rolling out':
       return `${id} is rolling out: batch ${state.batch}, ${state.doing} (approved by ${release.approvals.map((each) => each.by).join(', ')}).`
     case 'held':
-      return `${id} is held: ${state.why}`
+      return `${id} is held: ${sentence(state.why)}`
     case 'done':
       return `${id} is done since ${localTime(new Date(state.when))}.`
     case 'rolling back':

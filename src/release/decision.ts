@@ -9,7 +9,7 @@ import { checkNow, noPlanStep, type Prepared, prepare } from './prepare.ts'
 import { issueDocument, type Release } from './release.ts'
 import { mark, tell } from './scene.ts'
 import { showCard } from './show.ts'
-import { inTheWay } from './version-check.ts'
+import { inTheWay, WARNINGS_SUMMARISED } from './version-check.ts'
 
 interface Approved {
   release: Release
@@ -153,7 +153,8 @@ async function tellDetails(scene: Here, prepared: Prepared, round: number): Prom
         type: 'fields',
         items: prepared.steps.map((step) => ({ label: step.step_name, value: `${step.status}: ${step.summary}` })),
       },
-      ...prepared.notes.map((note) => ({ type: 'text' as const, text: note })),
+      // The first ones stand in the summary of the step that gave them.
+      ...prepared.notes.slice(WARNINGS_SUMMARISED).map((note) => ({ type: 'text' as const, text: note })),
       ...prepared.metrics.map((metric) => ({
         type: 'text' as const,
         text: `${metric.name}: ${[limitsText(metric), metric.source].filter((part) => part !== '').join('; ')}`,

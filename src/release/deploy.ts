@@ -113,9 +113,7 @@ async function deployHost(scene: Scene, batch: number, host: string, attempt: nu
   scene.touched.add(host)
   const first = await deployOnce(scene, batch, host, attempt)
   // The runner vanished and the version is not there: one new key under the same rules, then people decide.
-  return first.at === 'failed' && first.why?.startsWith("the job's runner disappeared") === true && attempt === 1
-    ? deployOnce(scene, batch, host, attempt + 1)
-    : first
+  return first.cause === 'runner-lost' && attempt === 1 ? deployOnce(scene, batch, host, attempt + 1) : first
 }
 
 async function deployOnce(scene: Scene, batch: number, host: string, attempt: number): Promise<Outcome> {
@@ -125,7 +123,8 @@ async function deployOnce(scene: Scene, batch: number, host: string, attempt: nu
   const outcome = await scene.flow.step(
     numbered(scene, `deploy ${host}, batch ${batch}, attempt ${attempt}, try`),
     async () => {
-      await progress(scene, host, { at: 'deploying', attempt })
+      // Why an earlier attempt failed says nothing about this one.
+      await progress(scene, host, { at: 'deploying', attempt, why: undefined })
       const result = await outcomeOf(desk, job, () => runJob(desk, job))
       const version =
         result.at === 'unreachable'

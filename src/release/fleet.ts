@@ -146,7 +146,8 @@ function momentOf(release: Release, progress: HostProgress, now: string): string
 }
 
 function merge(service: string, seen: Sighting | undefined, touch: Touch | undefined): HostView['services'][number] {
-  const running = touch === undefined || isOver(touch.release.state) ? {} : { release: touch.release.id }
+  const changing = touch !== undefined && ['deploying', 'rolling back'].includes(touch.progress.at)
+  const running = changing && !isOver(touch.release.state) ? { release: touch.release.id } : {}
   if (touch !== undefined && (seen === undefined || touch.at > seen.seenAt)) {
     const { progress, at } = touch
     const version = progress.version === undefined ? seen?.version : progress.version

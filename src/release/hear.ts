@@ -1,8 +1,7 @@
 import { mayDo } from '../access/policy.ts'
 import type { FlowEvent } from '../ports/flow.ts'
-import type { Desk } from './desk.ts'
 import { type Course, numbered, type Scene, tell } from './scene.ts'
-import { nameOf, noteCame, type Order, orderSchema } from './steer.ts'
+import { nameOf, noteCame, type Order, orderSchema, overrulesTheGate } from './steer.ts'
 
 /** Where the story stands when it hears an order. */
 interface Here {
@@ -31,7 +30,7 @@ export async function hear(scene: Scene, event: FlowEvent, here: Here): Promise<
     }
     return late === undefined ? order : undefined
   }
-  const refused = await scene.flow.step(`hear ${event.key}`, () => weigh(scene.desk, event.key, order, late))
+  const refused = await scene.flow.step(`hear ${event.key}`, () => weigh(scene, event.key, order, late))
   if (refused === null) return order
   await drop(scene, event, parsed.data, refused)
   return undefined
@@ -78,20 +77,29 @@ function lateBecause(scene: Scene, order: Order, here: Here): string | undefined
   return order.hosts === undefined ? 'the hold was over' : 'it had been decided already'
 }
 
-/** Null when the order is to be done, else why not; written on the press as well. Roles are read again here. */
-async function weigh(desk: Desk, key: string, order: Order, late: string | undefined): Promise<string | null> {
+/** Null when the order is to be done, else why not; written on the press as well. Roles and the gate are read again here. */
+async function weigh({ desk, id }: Scene, key: string, order: Order, late: string | undefined): Promise<string | null> {
   if (late !== undefined) {
     await noteCame(desk, key, 'too late')
     return tooLate(late)
   }
   const person = desk.people.find((each) => each.id === order.by)
   const allowed = person === undefined ? undefined : mayDo(person, `release.${order.kind}`)
+  // The look that failed may have come between the press and this.
+  if (order.kind === 'promote' && overrulesTheGate(await desk.releases.need(id), order)) {
+    await noteCame(desk, key, 'overruling')
+    return notDone(`the gate failed, and ${order.by} requested the release; somebody else has to promote it`)
+  }
   if (allowed?.ok === true || order.kind === 'pause') {
     await noteCame(desk, key, 'in time')
     return null
   }
   await noteCame(desk, key, 'without the role')
-  return `, and it was not done: ${allowed?.why ?? `${order.by} is no longer among the people in rollcall.yaml`}`
+  return notDone(allowed?.why ?? `${order.by} is no longer among the people in rollcall.yaml`)
+}
+
+function notDone(why: string): string {
+  return `, and it was not done: ${why}`
 }
 
 function tooLate(late: string): string {

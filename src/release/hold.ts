@@ -13,8 +13,8 @@ interface Held {
   next?: string
   /** The hosts that failed, when it is about hosts: each may be decided on by itself. */
   hosts?: string[]
-  /** What the release does again when the hold is over. */
-  after: (now: Date) => State
+  /** What the release does when the hold is over and the order was not one to stop. */
+  after: (now: Date, kind: Order['kind']) => State
 }
 
 /** Stops the story until a person says how to go on; answers with the first order that the hold offers. */
@@ -40,7 +40,11 @@ export async function hold(scene: Scene, { why, next, offers, batch, gate, hosts
     const event = scene.stash.shift() ?? (await scene.flow.wait(`${name}, order ${look}`))
     const order = event === undefined ? undefined : await hear(scene, event, { accepts: offers })
     if (order === undefined || !offers.includes(order.kind as Offer)) continue
-    await mark(scene, `${name}, over`, (release, now) => ({ ...release, state: after(now), turn: scene.turn + 1 }))
+    await mark(scene, `${name}, over`, (release, now) => ({
+      ...release,
+      state: stopping(order, batch, now) ?? after(now, order.kind),
+      turn: scene.turn + 1,
+    }))
     await tell(scene, `${name}, over`, { title: `${order.by} said: ${nameOf(order)}`, tone: 'info', blocks: [] })
     return order
   }
@@ -49,6 +53,16 @@ export async function hold(scene: Scene, { why, next, offers, batch, gate, hosts
 function oneByOne(scene: Scene, offers: Offer[], hosts: string[]): string {
   const verbs = offers.filter((offer) => offer === 'retry' || offer === 'skip')
   return verbs.length === 0 ? '' : ` One host at a time: /release <${verbs.join('|')}> ${scene.id} ${hosts[0]}.`
+}
+
+/** Where a release stands from the order to stop on, until the way back, or the look at what runs where, has begun or ended. */
+function stopping(order: Order, batch: number, now: Date): State | undefined {
+  const course = stopBy(order)
+  if (course === undefined || course.go === 'on') return undefined
+  const since = now.toISOString()
+  if (course.go === 'rollback') return { at: 'rolling back', by: course.by, why: course.why, since }
+  // Nothing moves and nothing more may be done; it is aborted once it is known which host runs what.
+  return { at: 'held', why: `${course.why}; reading what each host runs`, offers: [], batch, since }
 }
 
 /** The state of a batch that is being deployed, for the end of a hold within it. */

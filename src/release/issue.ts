@@ -9,6 +9,9 @@ import { type HostProgress, type Offer, onHosts, type Release } from './release.
 /** Hosts shown one by one on a card; a larger fleet is counted, and /status names its hosts. */
 const HOSTS_SHOWN = 12
 
+/** Risks named on a card; its thread has them all, each with its reason. */
+const RISKS_SHOWN = 8
+
 /** The release as one card: where it stands, the plan at a glance, a bar per batch, a line per host. */
 export function card(release: Release, now: Date, buttons: Button[]): Message {
   const { plan } = release
@@ -72,6 +75,8 @@ function headline(release: Release, now: Date): string {
         ? `Batch ${state.batch} of ${release.plan?.batches.length ?? 0}: deploying.`
         : `Batch ${state.batch} of ${release.plan?.batches.length ?? 0}: observing, ${remaining(state.until ?? now.toISOString(), now)} left.`
     case 'held':
+      // Somebody has decided; it is being done.
+      if (state.offers.length === 0) return `Held: ${sentence(state.why)}`
       return `Held: ${sentence(state.why)} Next: ${choices(release.id, state)}${state.next === undefined ? '' : ` ${sentence(state.next)}`}`
     case 'done':
       return done(release)
@@ -89,7 +94,7 @@ function headline(release: Release, now: Date): string {
 function done(release: Release): string {
   const left = Object.keys(release.hosts).filter((host) => release.hosts[host]?.at !== 'healthy')
   const count = `${countAt(release, 'healthy')} of ${Object.keys(release.hosts).length} hosts run ${release.candidate}`
-  const back = `/rollback ${release.service} takes it back`
+  const back = `press Roll back, or type /release rollback ${release.id}, which acts at once`
   if (left.length === 0) return `Done: ${count}. If trouble shows later: ${back}.`
   return `Done: ${count}; not ${some(left)}. Next: mend what is left out, then ${again(release)} ${left.slice(0, 5).join(' ')}; ${back}.`
 }
@@ -112,7 +117,8 @@ function choices(id: string, { offers, gate }: Extract<Release['state'], { at: '
   return `${offers.map((offer, i) => `${i === 0 ? `/release ${offer} ${id}` : offer} ${does[offer]}`).join('; ')}.`
 }
 
-function sentence(text: string): string {
+/** The text with a full stop, unless it has one. */
+export function sentence(text: string): string {
   return /[.!?]$/.test(text) ? text : `${text}.`
 }
 
@@ -188,8 +194,10 @@ export function planBlocks(release: Release, plan: Plan): Block[] {
       type: 'table',
       caption: 'Risks',
       columns: ['risk', 'mitigation', 'source'],
-      rows: release.risks.slice(0, 5).map((risk) => [risk.type, risk.mitigation, risk.source]),
+      rows: release.risks.slice(0, RISKS_SHOWN).map((risk) => [risk.type, risk.mitigation, risk.source]),
     })
+    const more = release.risks.length - RISKS_SHOWN
+    if (more > 0) blocks.push({ type: 'text', text: `and ${more} more risk${more === 1 ? '' : 's'}, in the thread` })
   }
   blocks.push({ type: 'text', text: `The way back: ${wayBack(plan)}.` })
   return blocks
@@ -221,7 +229,7 @@ function progressBlocks(release: Release, plan: Plan): Block[] {
       const states = batch.hosts.map((host) => release.hosts[host.id]?.at ?? 'pending')
       return {
         label: `batch ${batch.id}`,
-        done: states.filter((at) => at === 'healthy' || at === 'skipped').length,
+        done: states.filter((at) => at === 'healthy').length,
         total: states.length,
         note: summary(states),
       }

@@ -17,6 +17,7 @@ export function jobFor(
   kind: Job['kind'],
   key: JobKey,
   version: string,
+  by = scene.by,
 ): Job {
   const { recipe } = scene.plan
   return {
@@ -28,7 +29,7 @@ export function jobFor(
     epoch: scene.epoch,
     // A deploy runs the approved script or none. The way back must stay open even when the bot was renewed meanwhile.
     scriptDigest: kind === 'deploy' ? scene.plan.scriptDigest : scene.desk.target.scriptDigest,
-    by: scene.by,
+    by,
     timeoutSeconds: 2 * recipe.commandSeconds + recipe.health.timeoutSeconds + (kind === 'deploy' ? 600 : 60),
   }
 }
@@ -131,7 +132,10 @@ export async function outcomeOf(desk: Desk, job: Job, run: () => Promise<JobStat
       job.kind === 'remove' ? facts.version === undefined : facts.version === job.version && facts.state === 'running'
     return there
       ? end('healthy')
-      : end('failed', `the job's runner disappeared (${state.at}); ${describe(facts.version, facts.state)}`)
+      : {
+          ...end('failed', `the job's runner disappeared (${state.at}); ${describe(facts.version, facts.state)}`),
+          cause: 'runner-lost',
+        }
   } catch (error) {
     const fault = toDocument(error)
     if (fault.code.startsWith('target.')) return end('unreachable', desk.redact(fromDocument(fault).line))

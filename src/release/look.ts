@@ -27,13 +27,17 @@ export async function lookAtMetrics(
   const observation = await observe(scene, release, batch, started, now)
   const verdict = judge(observation, policy)
   await keep(scene, look.name, { observation, policy } as unknown as Json)
-  await desk.releases.update(id, (current) => ({
-    ...current,
-    verdicts: [
-      ...current.verdicts.filter((each) => each.batch !== batch.id),
-      { batch: batch.id, at: now.toISOString(), verdict },
-    ],
-  }))
+  await desk.releases.update(id, (current) => {
+    const before = current.verdicts.find((each) => each.batch === batch.id)
+    const failed = verdict.at === 'fail' || (verdict.at !== 'pass' && before?.failed === true)
+    return {
+      ...current,
+      verdicts: [
+        ...current.verdicts.filter((each) => each.batch !== batch.id),
+        { batch: batch.id, at: now.toISOString(), verdict, ...(failed ? { failed } : {}) },
+      ],
+    }
+  })
   await showCard(desk, id)
   return verdict
 }

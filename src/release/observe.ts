@@ -5,8 +5,9 @@ import { deploying, hold, stopBy } from './hold.ts'
 import { verdictBlocks } from './issue.ts'
 import { lookAtMetrics } from './look.ts'
 import type { Plan } from './plan.ts'
-import type { Offer } from './release.ts'
+import type { Offer, State } from './release.ts'
 import { type Course, mark, numbered, phase, type Scene, tell } from './scene.ts'
+import type { Order } from './steer.ts'
 
 type Batch = Plan['batches'][number]
 
@@ -40,7 +41,7 @@ export async function observeBatch(scene: Scene, batch: Batch): Promise<Course> 
         why: `paused by ${seen.by}`,
         offers,
         batch: batch.id,
-        after: deploying(batch.id),
+        after: afterWindow(scene, batch),
       })
       const stop = stopBy(order)
       if (stop !== undefined) return stop
@@ -64,12 +65,26 @@ export async function observeBatch(scene: Scene, batch: Batch): Promise<Course> 
       next: blind ? withMetrics(scene) : undefined,
       batch: batch.id,
       gate: verdict.at,
-      after: deploying(batch.id),
+      after: afterWindow(scene, batch),
     })
     const stop = stopBy(order)
     if (stop !== undefined) return stop
     if (order.kind === 'promote') return { go: 'on' }
   }
+}
+
+/** After a hold at a window: the window once more, or, promoted, the next batch. After the last one nothing is deployed any more. */
+function afterWindow({ plan }: Scene, batch: Batch): (now: Date, kind: Order['kind']) => State {
+  return (now, kind) => {
+    const next = plan.batches.find(({ id }) => id > batch.id)
+    if (kind === 'promote' && next !== undefined) return deploying(next.id)(now)
+    return observing(batch, now, kind === 'promote' ? 0 : batch.windowSeconds)
+  }
+}
+
+function observing(batch: Batch, since: Date, seconds: number): State {
+  const until = new Date(since.getTime() + seconds * 1000).toISOString()
+  return { at: 'rolling out', batch: batch.id, doing: 'observing', since: since.toISOString(), until }
 }
 
 function offersAfter(verdict: Verdict['at']): Offer[] {
@@ -92,13 +107,7 @@ async function observeWindow(scene: Scene, batch: Batch): Promise<Seen> {
   const ends = new Date(started.getTime() + batch.windowSeconds * 1000)
   await mark(scene, `${name}: observing`, (release) => ({
     ...release,
-    state: {
-      at: 'rolling out',
-      batch: batch.id,
-      doing: 'observing',
-      since: started.toISOString(),
-      until: ends.toISOString(),
-    },
+    state: observing(batch, started, batch.windowSeconds),
   }))
   await phase(
     scene,

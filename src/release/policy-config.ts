@@ -146,7 +146,7 @@ export const policySchema = z
       context.addIssue({
         code: 'custom',
         path: ['windows'],
-        message: `${windows} windows for ${batches} batches`,
+        message: `${windows} window${windows === 1 ? '' : 's'} for ${batches} batch${batches === 1 ? '' : 'es'}`,
         params: { remedy: 'give one window per batch, or leave windows out' },
       })
     },

@@ -15,7 +15,7 @@ import type { ChosenMetric } from './gate.ts'
 import { analyseMetrics } from './metrics.ts'
 import { approvalsNeeded } from './override-freeze.ts'
 import { type Plan, planHash, planRelease } from './plan.ts'
-import type { Release, StepResult } from './release.ts'
+import { type Release, type StepResult, wasReleased } from './release.ts'
 import {
   type Conflict,
   checkVersions,
@@ -143,7 +143,7 @@ export function planFor(
   })
 }
 
-/** A version that does not exist is often one that was typed wrongly: the nearest that is known here is named. */
+/** A version that does not exist is often one that was typed wrongly: the nearest that was on hosts is named. */
 async function withSuggestion(
   desk: Desk,
   release: Release,
@@ -151,7 +151,7 @@ async function withSuggestion(
   probes: Probe[],
 ): Promise<FaultDocument> {
   if (fault.code !== 'artifact.missing') return fault
-  const released = (await newestOf(desk, 50, release.service)).map((each) => each.candidate)
+  const released = (await newestOf(desk, 50, release.service)).filter(wasReleased).map((each) => each.candidate)
   const known = new Set([...released, ...probes.flatMap((probe) => probe.facts?.versions ?? [])])
   known.delete(release.candidate)
   return { ...fault, say: `${fault.say}${suggestion(release.candidate, known)}` }

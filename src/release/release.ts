@@ -98,7 +98,15 @@ export const releaseSchema = z.object({
   epoch: z.number(),
   hosts: z.record(z.string(), hostProgressSchema),
   /** The last verdict of each batch. */
-  verdicts: z.array(z.object({ batch: z.number(), at: z.string(), verdict: verdictSchema })),
+  verdicts: z.array(
+    z.object({
+      batch: z.number(),
+      at: z.string(),
+      verdict: verdictSchema,
+      /** The gate has failed, in this window or an earlier one of the batch, and no look since has passed. */
+      failed: z.boolean().optional(),
+    }),
+  ),
   notes: z.array(z.string()),
 })
 export type Release = z.infer<typeof releaseSchema>
@@ -112,6 +120,19 @@ export function isOver(state: State): boolean {
 export function onHosts(release: Release): boolean {
   const touched = Object.values(release.hosts).some((host) => !['pending', 'rolled back'].includes(host.at))
   return release.state.at === 'done' || (release.state.at === 'aborted' && touched)
+}
+
+/** True when the version was on hosts at some time, so that it is known to exist: what was only asked for may be a typo. */
+export function wasReleased({ candidate, state, hosts }: Release): boolean {
+  const there = Object.values(hosts).some(({ version }) => version === candidate)
+  return state.at === 'done' || state.at === 'rolled back' || there
+}
+
+/** True when the gate has failed the batch that is under way or held, and no look since has passed. */
+export function gateFailed({ state, verdicts }: Release): boolean {
+  if (state.at !== 'held' && state.at !== 'rolling out') return false
+  const last = verdicts.findLast(({ batch }) => batch === state.batch)
+  return (state.at === 'held' && state.gate === 'fail') || last?.verdict.at === 'fail' || last?.failed === true
 }
 
 /** Hosts that failed or could not be reached, and that nobody has skipped. */

@@ -14,6 +14,8 @@ export interface Outcome {
   when: string
   /** The attempt in the job's key. After `unreachable` the same key is used again: the host may have the job. */
   attempt: number
+  /** What a failure comes from, where the story acts on it by itself. */
+  cause?: 'runner-lost'
 }
 
 /**
@@ -28,7 +30,7 @@ export interface Scene {
   key: string
   plan: Plan
   epoch: number
-  /** Who asked and who approved, for the audit line on the hosts. */
+  /** Who asked and who approved, for the audit line of a deploy on the hosts. */
   by: string
   turn: number
   /** True from the beginning of a rollback: an order to stop that was meant for the rollout is void then. */

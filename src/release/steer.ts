@@ -6,7 +6,7 @@ import type { Json } from '../ports/store.ts'
 import { type Answer, no, stale, yes } from './answer.ts'
 import { actionsNow, type Bound } from './button.ts'
 import type { Desk } from './desk.ts'
-import { failingHosts, isOver, type Release } from './release.ts'
+import { failingHosts, gateFailed, isOver, type Release } from './release.ts'
 
 /** What a press says to a running release. `turn` and `batch` are what the presser saw. */
 export const orderSchema = z.object({
@@ -20,7 +20,9 @@ export const orderSchema = z.object({
 export type Order = z.infer<typeof orderSchema>
 
 /** An order that was sent, and what became of it once the story has heard it. */
-const pressSchema = orderSchema.extend({ came: z.enum(['in time', 'too late', 'without the role']).optional() })
+const pressSchema = orderSchema.extend({
+  came: z.enum(['in time', 'too late', 'without the role', 'overruling']).optional(),
+})
 
 /** Sends one order to a running release; each action counts once per turn, whoever presses, races or replays. */
 export async function steer(desk: Desk, bound: Bound, person: Person, kind: Order['kind']): Promise<Answer> {
@@ -41,7 +43,7 @@ export async function steer(desk: Desk, bound: Bound, person: Person, kind: Orde
 
 /**
  * The row is taken before the order is sent, and its id is the order's key: the first press wins, and no replay acts again.
- * A press that came to nothing because its presser had lost the role stands in nobody's way.
+ * A press that came to nothing because its presser was not the one to make it stands in nobody's way.
  */
 async function claim(desk: Desk, release: string, order: Order): Promise<{ key: string; winner?: Order }> {
   const window = order.kind === 'promote' ? [order.batch ?? 0] : []
@@ -50,7 +52,7 @@ async function claim(desk: Desk, release: string, order: Order): Promise<{ key: 
     const key = n === 1 ? base : `${base}/again ${n}`
     if (await desk.store.insert('presses', key, { ...order, at: desk.clock().toISOString() })) return { key }
     const { came, ...winner } = pressSchema.parse((await desk.store.get('presses', key))?.document)
-    if (came !== 'without the role') return { key, winner }
+    if (came !== 'without the role' && came !== 'overruling') return { key, winner }
   }
 }
 
@@ -126,14 +128,21 @@ function refuse(release: Release, bound: Bound, person: Person, kind: Order['kin
   }
   const wrong = bound.hosts?.find((host) => !failingHosts(release).includes(host))
   if (wrong !== undefined) return notFailing(release, wrong)
-  // Whoever wants the release must not be the one who overrules what speaks against it.
-  if (kind === 'promote' && state.at === 'held' && state.gate === 'fail' && person.id === release.requester) {
+  if (overrulesTheGate(release, { kind, by: person.id })) {
     return no(
       'The gate failed, and you requested the release; somebody else has to promote it.',
       'ask a colleague, or roll back',
     )
   }
   return undefined
+}
+
+/**
+ * Whoever wants the release must not be the one who overrules what speaks against it: in the hold after a failed gate, in a
+ * pause, or in the window itself. A look that saw too little, as the first ones of a new window do, takes nothing back.
+ */
+export function overrulesTheGate(release: Release, { kind, by }: Pick<Order, 'kind' | 'by'>): boolean {
+  return kind === 'promote' && by === release.requester && gateFailed(release)
 }
 
 function notFailing(release: Release, host: string): Answer {

@@ -36,7 +36,7 @@ export async function takeBack(scene: Scene, by: string, why: string): Promise<v
     .filter((host) => scene.touched.has(host))
     .map((id) => ({ id, attempt: 1 }))
   for (;;) {
-    for (const outcome of await backTwice(scene, queue)) {
+    for (const outcome of await backTwice(scene, queue, by)) {
       if (outcome.at === 'healthy') left.delete(outcome.host)
       else left.set(outcome.host, outcome)
       scene.shown.delete(outcome.host)
@@ -59,24 +59,24 @@ export async function takeBack(scene: Scene, by: string, why: string): Promise<v
 type Turn = ReturnType<typeof nextTry>
 
 /** What fails is tried once more by itself: a rollback that stands still is worse than one that is tried twice. */
-async function backTwice(scene: Scene, hosts: Turn[]): Promise<Outcome[]> {
-  const first = await backInGroups(scene, hosts)
+async function backTwice(scene: Scene, hosts: Turn[], by: string): Promise<Outcome[]> {
+  const first = await backInGroups(scene, hosts, by)
   const failing = first.filter(({ at }) => at !== 'healthy')
-  const again = await backInGroups(scene, failing.map(nextTry))
+  const again = await backInGroups(scene, failing.map(nextTry), by)
   return [...first.filter(({ at }) => at === 'healthy'), ...again]
 }
 
-async function backInGroups(scene: Scene, hosts: Turn[]): Promise<Outcome[]> {
+async function backInGroups(scene: Scene, hosts: Turn[], by: string): Promise<Outcome[]> {
   const outcomes: Outcome[] = []
   const size = scene.plan.rollback.atOnce
   for (let start = 0; start < hosts.length; start += size) {
     const group = hosts.slice(start, start + size)
-    outcomes.push(...(await Promise.all(group.map(({ id, attempt }) => backOne(scene, id, attempt)))))
+    outcomes.push(...(await Promise.all(group.map(({ id, attempt }) => backOne(scene, id, attempt, by)))))
   }
   return outcomes
 }
 
-async function backOne(scene: Scene, host: string, attempt: number): Promise<Outcome> {
+async function backOne(scene: Scene, host: string, attempt: number, by: string): Promise<Outcome> {
   const { desk, key: release, plan } = scene
   const before = plan.rollback.versions[host] ?? null
   return scene.flow.step(onceMore(scene, `roll back ${host}, attempt ${attempt}`), async () => {
@@ -85,13 +85,14 @@ async function backOne(scene: Scene, host: string, attempt: number): Promise<Out
       before === null ? 'remove' : 'switch',
       { release, host, step: stepOf(scene), attempt },
       before ?? plan.candidate,
+      orderedBy(scene, by),
     )
     const isBack = async (): Promise<{ back: boolean; version: string | undefined; words: string }> => {
       const { version, state } = await desk.target.probe(host, job.recipe)
       const back = before === null ? version === undefined : version === before && state === 'running'
       return { back, version, words: describe(version, state) }
     }
-    await progress(scene, host, { at: 'rolling back' })
+    await progress(scene, host, { at: 'rolling back', why: undefined })
     const outcome = await outcomeOf(desk, job, async () => {
       await endDeploys(scene, host)
       await desk.target.fence(host, job.recipe, scene.epoch)
@@ -114,6 +115,17 @@ async function backOne(scene: Scene, host: string, attempt: number): Promise<Out
     })
     return outcome
   })
+}
+
+/** What a host takes for `by`, in characters; a long list of approvers must not keep the way back shut. */
+const MOST_BY = 1000
+
+/**
+ * The audit line of a rollback: who ordered it, and the approval that put the version there, as in
+ * `carol rolled-back R-2 of alice approved-by bob`. The ids of people have no blanks, so `the gate` is nobody's.
+ */
+function orderedBy({ id, by: approved }: Pick<Scene, 'id' | 'by'>, by: string): string {
+  return [by, 'rolled-back', id, 'of', approved].join(' ').slice(0, MOST_BY)
 }
 
 /** A release that is done may be taken back more than once, when the first time was aborted: each time has its own keys. */

@@ -19,12 +19,12 @@ const cpuShareFloor = { warn: 0.7, fail: 0.9 }
 export const enoughHistory = 20
 
 /**
- * Thresholds from the service's own history (values of all hosts, in the metric's unit).
+ * Thresholds from the service's own history, in the metric's unit: host after host, the values of each in order of time.
  * Levels: fail = 1.5 x the highest of the 99th percentile and median + 6 sigma, warn = 1.2 x the highest of the 99th
  * percentile and median + 3 sigma; sigma = 1.4826 MAD, which an outage in the history hardly moves (Leys et al. 2013).
  * For the same reason the 99th percentile counts for at most twice the 90th.
- * Error shares: fail = the highest of twice the mean and the share that `minRequests` requests exceed with a chance below
- * 1 % (binomial); warn = 1.5 x the mean. Never below `floors`; rounded up to two digits.
+ * Error shares: fail = the highest of twice the usual share and the share that `minRequests` requests exceed with a chance
+ * below 1 % (binomial); warn = 1.5 x the usual share (`usualShare`). Never below `floors`; rounded up to two digits.
  * A configured limit wins and is taken as it is. Traffic has none.
  */
 export function deriveThresholds(
@@ -66,8 +66,30 @@ function ofLevels(values: readonly number[]): { warn: number; fail: number } {
   return { warn: 1.2 * Math.max(high, middle + 3 * sigma), fail: 1.5 * Math.max(high, middle + 6 * sigma) }
 }
 
+/** Runs of values that the history is cut into, at most; and the values that a run has where there are enough, so that few requests average out. */
+const mostRuns = 60
+const runLength = 12
+const fewestRuns = 10
+
+/**
+ * The share of errors that is usual: the mean over runs of neighbouring values (a few minutes of one host), of which the worst
+ * quarter counts only as much as the worst of the others. That is a mean winsorized on its upper side (Dixon 1960; Tukey 1962)
+ * of block means (Nemirovsky and Yudin 1983). Errors that are always there count nearly in full, also when most values have
+ * none, as long as a run has about one; a canary that failed within the history hardly counts, however badly it failed, while
+ * it fills less than a quarter of the runs. Not the median: of few requests most have no error.
+ */
+function usualShare(values: readonly number[]): number {
+  const fair = Math.max(1, Math.min(runLength, Math.floor(values.length / fewestRuns)))
+  const length = Math.max(fair, Math.ceil(values.length / mostRuns))
+  const runs = Array.from({ length: Math.ceil(values.length / length) }, (_, i) =>
+    mean(values.slice(i * length, (i + 1) * length)),
+  )
+  const most = quantile(runs, 0.75)
+  return mean(runs.map((share) => Math.min(share, most)))
+}
+
 function ofShares(values: readonly number[], minRequests: number): { warn: number; fail: number } {
-  const share = Math.min(1, Math.max(0, mean(values)))
+  const share = Math.min(1, Math.max(0, usualShare(values)))
   const requests = Math.max(1, minRequests)
   let errors = 0
   while (binomialTail(errors + 1, requests, share) >= 0.01) errors++

@@ -97,7 +97,10 @@ export function checkVersions(input: {
   const fresh = seen.filter(({ facts }) => facts.version !== candidate || facts.state !== 'running')
   if (seen.length > 0 && fresh.length === 0) {
     conflicts.push({
-      say: `All ${seen.length} hosts run ${candidate} already.`,
+      say:
+        seen.length === 1
+          ? `The only host runs ${candidate} already.`
+          : `All ${seen.length} hosts run ${candidate} already.`,
       next: 'nothing to do; /hosts shows the versions',
     })
   } else if (fresh.length < seen.length) {
@@ -125,6 +128,12 @@ export function checkVersions(input: {
       conflicts.push({
         say: `${host.id} lacks ${facts.missing.join(', ')}.`,
         next: `install it there, then request the release again`,
+      })
+    }
+    if (facts.unwritable !== undefined) {
+      conflicts.push({
+        say: `${host.id} does not let Rollcall write to ${facts.unwritable}.`,
+        next: `on ${host.id}, let the user that Rollcall signs in as own ${service.recipe.root}, then request the release again`,
       })
     }
     if (facts.freeDiskMb < needed) {
@@ -158,6 +167,9 @@ export function inTheWay(service: string, release: string): Conflict {
   }
 }
 
+/** Warnings that the step's summary names itself. */
+export const WARNINGS_SUMMARISED = 5
+
 /** The step in the specification's JSON. */
 export function versionCheckStep(service: string, candidate: string, check: VersionCheck, at: Date): StepResult {
   const conflict = check.conflicts.length > 0
@@ -166,7 +178,7 @@ export function versionCheckStep(service: string, candidate: string, check: Vers
     status: conflict ? 'failed' : check.warnings.length > 0 ? 'warning' : 'success',
     summary: conflict
       ? `${check.conflicts.length} conflict${check.conflicts.length === 1 ? '' : 's'} detected`
-      : ['No conflict detected', ...check.warnings.slice(0, 5)].join('; '),
+      : ['No conflict detected', ...check.warnings.slice(0, WARNINGS_SUMMARISED)].join('; '),
     details: {
       candidate,
       conflict_reason: check.conflicts.map((each) => each.say).join(' '),

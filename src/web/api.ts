@@ -27,6 +27,13 @@ export function speak(language: string): void {
   spoken = language
 }
 
+let turnedAway = () => {}
+
+/** What is done whenever the server does not know (any more) who asks. */
+export function whenTurnedAway(act: () => void): void {
+  turnedAway = act
+}
+
 /** What the server refused, in its words; `code` is `console.offline` when it did not answer at all. */
 export class ApiError extends Error {
   readonly code: string
@@ -70,6 +77,7 @@ export interface ReleaseFilter {
 export interface AuditFilter {
   person?: string
   action?: string
+  result?: string
 }
 
 const PAGE = 30
@@ -77,7 +85,7 @@ const PAGE = 30
 export const api = {
   session: (signal?: AbortSignal) => call<SessionView>('GET', '/session', { signal }),
   signIn: (body: SignIn) => call<SessionView>('POST', '/session', { body }),
-  signOut: () => call<unknown>('DELETE', '/session'),
+  signOut: () => call<SessionView>('DELETE', '/session'),
   messages: (where: { channel: string; thread?: string; before?: number }, signal?: AbortSignal) =>
     call<MessagePage>('GET', `/messages${queryString({ ...where, limit: PAGE })}`, { signal }),
   message: (key: string, signal?: AbortSignal) =>
@@ -132,6 +140,7 @@ async function call<T>(
   })
   const answer = parse(text)
   if (response.ok) return answer as T
+  if (response.status === 401) turnedAway()
   throw new ApiError(response.status, isRefusal(answer) ? answer : unreadable(response.status))
 }
 

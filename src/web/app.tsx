@@ -1,18 +1,21 @@
 import { useQueryClient } from '@tanstack/react-query'
+import { App } from 'antd'
 import { type ComponentType, lazy, Suspense, useEffect, useLayoutEffect, useRef } from 'react'
 import { Link, Route, Routes, useLocation } from 'react-router'
-import type { SessionView } from '../ports/console.ts'
-import { speak } from './api.ts'
+import type { PersonView, SessionView } from '../ports/console.ts'
+import { speak, whenTurnedAway } from './api.ts'
 import { ErrorBoundary } from './components/ErrorBoundary.tsx'
 import { ErrorState, Loading } from './components/Feedback.tsx'
 import { useLanguage, useT } from './i18n/index.tsx'
-import { LiveProvider } from './live-provider.tsx'
+import { keys } from './keys.ts'
+import { LiveProvider } from './live/provider.tsx'
 import { useSession } from './queries.ts'
 import { SessionProvider } from './session.tsx'
 import { Shell } from './shell/Shell.tsx'
 import { SignIn } from './shell/SignIn.tsx'
 import { useSignIn } from './shell/sign-in.ts'
 import { Channel } from './views/channel/Channel.tsx'
+import { entersAs, hasLeft, heedOthers } from './who.ts'
 
 const Release = lazy(() => import('./views/release/index.tsx'))
 const Fleet = lazy(() => import('./views/fleet/index.tsx'))
@@ -24,6 +27,8 @@ export function Console() {
   const session = useSession()
   const { propose } = useLanguage()
   useAnswersIn()
+  useDoubts()
+  const known = useChange(session.data?.person)
   const proposed = session.data?.language
   useEffect(() => {
     if (proposed !== undefined) propose(proposed)
@@ -34,7 +39,7 @@ export function Console() {
     return <ErrorState error={session.error} retry={() => void session.refetch()} whole />
   }
   const { person } = session.data
-  if (person === null) return <Door session={session.data} />
+  if (person === null) return <Door session={session.data} known={known} />
   return (
     <SessionProvider value={{ ...session.data, person }}>
       <LiveProvider key={person.id}>
@@ -58,11 +63,39 @@ function useAnswersIn(): void {
   }, [client, language])
 }
 
-/** In the sandbox one is its first person at once, and may be another later; elsewhere one signs in. */
-function Door({ session }: { session: SessionView }) {
+/** It is asked anew who one is when the server turns one away, and when another tab says that it is somebody else. */
+function useDoubts(): void {
+  const client = useQueryClient()
+  useEffect(() => {
+    whenTurnedAway(() => void client.invalidateQueries({ queryKey: keys.session }))
+    const deaf = heedOthers(client)
+    return () => {
+      whenTurnedAway(() => {})
+      deaf()
+    }
+  }, [client])
+}
+
+/** Tells when one has become somebody else, in this tab or another. Returns whether anybody has been here since the page opened. */
+function useChange(person: PersonView | null | undefined): boolean {
+  const t = useT()
+  const { message } = App.useApp()
+  const before = useRef<string>(undefined)
+  useEffect(() => {
+    if (person === null || person === undefined) return
+    if (before.current !== undefined && before.current !== person.id) {
+      void message.success(t('person.acting', { name: person.name }))
+    }
+    before.current = person.id
+  }, [person, message, t])
+  return before.current !== undefined
+}
+
+/** On the first visit to the sandbox one is its first person at once, and may be another later; elsewhere one signs in. */
+function Door({ session, known }: { session: SessionView; known: boolean }) {
   const become = useSignIn()
   const { mutate, isIdle, isPending } = become
-  const first = session.signIn.demo[0]?.id
+  const first = entersAs(session, { known, left: hasLeft() })
   useEffect(() => {
     if (first !== undefined && isIdle) mutate({ person: first })
   }, [first, isIdle, mutate])

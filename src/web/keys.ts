@@ -17,7 +17,7 @@ export const keys = {
   commands: ['commands'] as const,
 }
 
-/** The answers that a change makes old, as the beginnings of their keys. A message is fetched by itself: see live.ts. */
+/** The answers that a change makes old, as the beginnings of their keys. A message is fetched by itself: see live/gather.ts. */
 export function staleAfter({ kind, key }: Change): (readonly unknown[])[] {
   switch (kind) {
     case 'message':

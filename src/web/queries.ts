@@ -1,23 +1,28 @@
-import {
-  type InfiniteData,
-  keepPreviousData,
-  useInfiniteQuery,
-  useMutation,
-  useQuery,
-  useQueryClient,
-} from '@tanstack/react-query'
+import { keepPreviousData, useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import type { MessagePage, OutputView } from '../ports/console.ts'
 import { ApiError, type AuditFilter, api, type ReleaseFilter } from './api.ts'
 import { keys } from './keys.ts'
 import { grow } from './output.ts'
+import { forgetOthers } from './who.ts'
 
 /** Faults of the line are tried again by themselves; what the server refused is not. */
 export function shouldRetry(failures: number, error: Error): boolean {
   return failures < 2 && (!(error instanceof ApiError) || error.status === 0 || error.status >= 502)
 }
 
+/** Who one is. Asked again when one comes back to the tab: another tab may have changed it. */
 export function useSession() {
-  return useQuery({ queryKey: keys.session, queryFn: ({ signal }) => api.session(signal), staleTime: 60_000 })
+  const client = useQueryClient()
+  return useQuery({
+    queryKey: keys.session,
+    queryFn: async ({ signal }) => {
+      const session = await api.session(signal)
+      forgetOthers(client, session)
+      return session
+    },
+    staleTime: 60_000,
+    refetchOnWindowFocus: 'always',
+  })
 }
 
 /** The channel's messages, newest page first asked for; `fetchPreviousPage` loads older ones. */
@@ -141,5 +146,3 @@ export function useProbe() {
     },
   })
 }
-
-export type MessagePages = InfiniteData<MessagePage, number | undefined>

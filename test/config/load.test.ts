@@ -1,6 +1,6 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { loadConfig } from '../../src/config/load.ts'
@@ -98,7 +98,7 @@ describe('loadConfig', () => {
         hosts: [host(), host({ port: 70_000 }), host({ id: 'web-3', key: '/no/such/key', bastion: 'jmp' })],
         bastions: [host({ id: 'jump', hostKey: undefined, region: 'x' })],
         people: [{ id: 'alice', roles: ['operater'] }, 'bob'],
-        prometheus: { url: 'http://p:9090', bearerTokenEnv: 'PROM_TOKEN' },
+        prometheus: { bearerTokenEnv: 'PROM_TOKEN', headers: { 'X-Token': 'x' }, tlsCaFile: '/no/ca.pem' },
         language: 'de',
       },
       {},
@@ -117,17 +117,21 @@ describe('loadConfig', () => {
       ),
       'people[1]: expected a group of keys, found a text',
       'prometheus.bearerTokenEnv: the environment variable PROM_TOKEN is not set',
+      'prometheus.headers.X-Token: a secret does not belong into this file',
+      'prometheus.tlsCaFile: no such file /no/ca.pem',
+      expect.stringMatching(/^prometheus\.url: missing/),
       'servces: unknown section. Did you mean services?',
       'services[0].hosts.ids[0]: no host has the id web-9. Did you mean web-1?',
       'services[0].policy.aprovals: unknown key. Did you mean approvals?',
       'services[0].policy.gate: not one of the values that are allowed.',
-      'services[0].policy.windows: 1 windows for 2 batches',
+      'services[0].policy.windows: 1 window for 2 batches',
       'services[0].recipe.commandTimeout: "60" is not a duration',
       'services[0].recipe.health: has neither url nor command',
       'services[0].recipe.strat: unknown key. Did you mean start?',
       'services[0].recipe: does not say how the service is started and stopped',
       'services[1].artifact.checksum: needs exactly one of sha256Url, md5Url and file',
       'services[1].artifact.url: has no {version}',
+      'services[1].name: user-service is that of services[0] already',
       'services[2].artifact: missing',
       'services[2].recipe: missing',
     ])
@@ -136,6 +140,59 @@ describe('loadConfig', () => {
     expect(fault.message).toContain(
       'hosts[2].key: no such file /no/such/key. Create it with: ssh-keygen -t ed25519 -f /no/such/key.',
     )
+  })
+
+  test('what is found between items is told at once, also where an item lacks something else', () => {
+    const problems = problemsOf({
+      services: [{ name: 'orders', hosts: { ids: ['web-1', 'web-9'], region: ['x'] } }, { name: 'orders' }],
+      hosts: [
+        host({ user: undefined }),
+        { id: 'web-1', key: '/no/such/key', bastion: 'jmp' },
+        host({ id: 'web-3', user: undefined }),
+      ],
+      bastions: [{ id: 'jump' }],
+      people: [
+        { id: 'alice', surfaces: { terminal: 'a' } },
+        { id: 'alice', roles: ['approver'], surfaces: { terminal: 'a' } },
+      ],
+    }).map(({ path, say }) => `${path}: ${say}`)
+    for (const line of [
+      'services[1].name: orders is that of services[0] already',
+      'services[0].hosts.ids[1]: no host has the id web-9. Did you mean web-1?',
+      'services[0].hosts.region: unknown key. Did you mean regions?',
+      'hosts[0].user: missing',
+      'hosts[1].id: web-1 is that of hosts[0] already',
+      'hosts[1].ip: missing',
+      'hosts[1].key: no such file /no/such/key',
+      'hosts[1].bastion: no bastion has the id jmp. Did you mean jump?',
+      'hosts[2].port: 10.0.0.1:22 is that of hosts[0] already',
+      'people[0].roles: missing',
+      'people[1].id: alice is that of people[0] already',
+      'people[1].surfaces.terminal: a is that of people[0] already',
+    ])
+      expect(problems).toContainEqual(expect.stringContaining(line))
+  })
+
+  test('a surface that does not exist names those that do', () => {
+    const wrong = { id: 'alice', roles: ['operator'], surfaces: { termnal: 'alice' } }
+    expect(problemsOf(good({ people: [wrong, people[1]] }))).toContainEqual({
+      path: 'people[0].surfaces.termnal',
+      say: 'unknown key. Did you mean terminal?',
+      remedy: 'remove it, or use one of: terminal, console, slack, wecom',
+    })
+  })
+
+  test('knowledge that is not beside the file is the bundled one, unless a folder is named', () => {
+    const file = join(home, 'rollcall.yaml')
+    const at = (part: object) => {
+      writeFileSync(file, JSON.stringify(good(part)))
+      return loadConfig(file, { HOME: home }).knowledge
+    }
+    expect(at({})).toBe(resolve('knowledge'))
+    expect(at({ knowledge: 'ours' })).toBe(join(home, 'ours'))
+    mkdirSync(join(home, 'knowledge'))
+    expect(at({})).toBe(join(home, 'knowledge'))
+    rmSync(join(home, 'knowledge'), { recursive: true })
   })
 
   test('YAML that cannot be read is located, and nothing of it is repeated', () => {

@@ -105,6 +105,7 @@ describe.skipIf(skipReal)('the sandbox', () => {
     ])
     expect(config.prometheus).toEqual({ url: world.prometheusUrl })
     expect(JSON.stringify(config)).not.toContain('PRIVATE KEY')
+    expect(config.knowledge).toBe(join(import.meta.dirname, '../../knowledge'))
   })
 
   test('stop ends every process and removes the folder, also when done twice', async () => {

@@ -45,7 +45,7 @@ describe('what is typed wrongly is answered with the next step', () => {
     ['/release pause user-service', /never been released here/],
     ['/release pause R-99', /no release R-99/],
     ['/rollback user-service', /never been released/],
-    ['/rollback', /\/rollback: take back/],
+    ['/rollback', /\/rollback: show what would go back, and ask/],
     ['/status nothing', /neither a release nor a service/],
     ['/status bj-1', /No job has run on bj-1/],
     ['/help relase', /Did you mean release\?/],

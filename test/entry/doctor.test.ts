@@ -1,3 +1,5 @@
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { peopleSchema } from '../../src/access/config.ts'
 import {
@@ -8,6 +10,7 @@ import {
   renderDoctor,
   runDoctor,
 } from '../../src/entry/doctor.ts'
+import { loadKnowledge } from '../../src/knowledge/knowledge.ts'
 import { Fault } from '../../src/lib/fault.ts'
 import type { Json, Row } from '../../src/ports/store.ts'
 import type { HostFacts } from '../../src/ports/target.ts'
@@ -127,6 +130,36 @@ describe('runDoctor', () => {
       ['good', 'ok', expect.stringContaining('v1.0.0'), ''],
     ])
     expect(doctorExitCode(checks)).toBe(1)
+  })
+
+  test('a deploy root that may not be written to is a failure, told once per service, with whose it must be', async () => {
+    const probe = async (id: string) => ({ ...facts, host: id, unwritable: '/opt' })
+    const target = { probe, leave: async () => undefined }
+    const checks = await runDoctor(deps({ hosts: [{ ...host('web-1'), user: 'deploy' }, host('spare', {})], target }))
+    expect(of(checks, 'host').map(({ subject, status, say, remedy }) => [subject, status, say, remedy])).toEqual([
+      [
+        'web-1',
+        'fail',
+        'deploy may not write to /opt',
+        'on web-1, let deploy own /opt/releases/user-service, and what is in it',
+      ],
+      ['spare', 'warn', expect.stringContaining('no service'), expect.any(String)],
+    ])
+    expect(doctorExitCode(checks)).toBe(1)
+  })
+
+  test('a knowledge folder that is not there is told once, with what to do about the folder', async () => {
+    const folder = join(tmpdir(), 'no-such-knowledge')
+    const checks = await runDoctor(deps({ knowledge: { folder, load: () => loadKnowledge(folder) } }))
+    expect(of(checks, 'knowledge')).toEqual([
+      {
+        area: 'knowledge',
+        subject: folder,
+        status: 'warn',
+        say: expect.stringMatching(/^cannot be read: ENOENT.*: no risks will be predicted$/),
+        remedy: expect.stringMatching(/^create it, or correct knowledge in rollcall\.yaml/),
+      },
+    ])
   })
 
   test('probes no more hosts at once than it is told, and each service of a host', async () => {

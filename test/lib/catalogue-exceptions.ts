@@ -73,7 +73,6 @@ export const SILENT: Record<string, string> = {
 /** Clauses that never stand alone: the catalogue has the sentences that they are put into. */
 export const PARTS: Record<string, string> = {
   'no host': 'deploy.ts: Batch {n}: {version} is on no host',
-  "the job's runner disappeared": 'deploy.ts: the beginning of a reason',
   '1 upgraded host': 'gate.ts: the end of why a gate passed',
   '1 metric is within its limit': 'gate.ts: the beginning of why a gate passed',
   '{} metrics are within their limits': 'gate.ts: the beginning of why a gate passed',

@@ -87,7 +87,7 @@ describe('cards and threads in Chinese leave no English sentence', () => {
     expect(answers.map(({ text }) => translate(text, 'zh')).flatMap((text) => english(text))).toEqual([])
     expect(translateMessage(t.chat.card('R-1'), 'zh').blocks[0]).toEqual({
       type: 'text',
-      text: '已完成：3 台主机中有 3 台运行 v1.1.0。如之后发现问题：/rollback user-service 可回滚。',
+      text: '已完成：3 台主机中有 3 台运行 v1.1.0。如之后发现问题：按“回滚”，或输入 /release rollback R-1（立即执行）。',
     })
   })
 

@@ -22,6 +22,29 @@ describe('createLog', () => {
     })
   })
 
+  test('on a terminal lines are plain words, and what people were answered is left out unless it is asked for', () => {
+    const { log, lines } = capture({ terminal: true })
+    log.info({ command: '/relase' }, 'answered with a fault')
+    expect(lines).toEqual([])
+    log.warn({ host: 'web-3', lines: 2, said: '\u001b[2J' }, 'deploy failed')
+    expect(lines[0]).toMatch(/^\d\d:\d\d:\d\d WARN deploy failed {2}host=web-3 lines=2 said=\ufffd\[2J\n$/)
+    log.error({ err: new Error('hunter2 broke') }, 'unexpected fault')
+    expect(lines[1]).toMatch(/ERROR unexpected fault\nError: hunter2 broke\n +at /)
+    const asked = capture({ terminal: true, env: { ROLLCALL_LOG: 'info' } })
+    asked.log.info('shown')
+    expect(asked.lines).toEqual([expect.stringContaining('INFO shown\n')])
+    const more = capture({ terminal: true, level: 'debug' })
+    more.log.debug('shown')
+    expect(more.lines).toHaveLength(1)
+  })
+
+  test('on a terminal secrets are masked as well', () => {
+    const { log, lines } = capture({ terminal: true, redact: createRedactor(['hunter2hunter2']) })
+    log.error({ err: new Error('no hunter2hunter2'), deep: [{ a: 'hunter2hunter2' }] }, 'at hunter2hunter2')
+    expect(lines.join('')).toContain('no ***')
+    expect(lines.join('')).not.toContain('hunter2hunter2')
+  })
+
   test('masks secrets in message, fields, children and errors, and the line stays JSON', () => {
     const hidden = 'pa"ss\nword'
     const { log, lines, read } = capture({ redact: createRedactor([hidden]) })

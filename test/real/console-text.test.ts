@@ -29,6 +29,8 @@ const corpus = [
 ]
 const [, img = '', svg = '', iframe = ''] = corpus
 
+const NOT_FOUND = /status of (400|404)/
+
 /** What of the corpus has become an element of the page. */
 const FOREIGN =
   'img[src=x], svg[onload], iframe, details[ontoggle], [autofocus], [onmouseover], [onfocus], a[href^="javascript:"], base, form[action="/"], math, script:not([src])'
@@ -42,20 +44,21 @@ describe.skipIf(skipReal)('what people and hosts write, in the console', () => {
     seats.push(seat)
     return seat
   }
-  /** Nothing of it is an element, and nothing has run. */
-  const harmless = async ({ page, trouble }: Seat, where: string) => {
+  /** Nothing of it is an element, and nothing has run. What the browser says about an answer of 400 or 404 may be `expected`. */
+  const harmless = async ({ page, trouble }: Seat, where: string, expected?: RegExp) => {
     const elements = await page.locator(FOREIGN).evaluateAll((found) => found.map(String))
-    expect({ where, elements, trouble }).toEqual({ where, elements: [], trouble: [] })
+    const unexpected = trouble.filter((line) => expected?.test(line) !== true)
+    expect({ where, elements, trouble: unexpected }).toEqual({ where, elements: [], trouble: [] })
   }
 
   beforeAll(async () => {
     ;[bot, browser] = await Promise.all([startSandbox(), startBrowser()])
     const knowledge = join(bot.folder, 'knowledge')
     await mkdir(knowledge)
-    const head = (title: string) =>
-      `---\ntitle: ${JSON.stringify(title)}\nservice: user-service\ntags: [http]\ntype: config_error\nmitigation: rollback\n---\n${corpus.join('\n')}\n`
-    await writeFile(join(knowledge, `${img}.md`), head(svg))
-    await writeFile(join(knowledge, `'" autofocus onfocus=ran('file') x='.md`), head(iframe))
+    const head = (title: string, type: string) =>
+      `---\ntitle: ${JSON.stringify(title)}\nservice: user-service\ntags: [http]\ntype: ${type}\nmitigation: rollback\n---\n${corpus.join('\n')}\n`
+    await writeFile(join(knowledge, `${img}.md`), head(svg, 'disk_full'))
+    await writeFile(join(knowledge, `'" autofocus onfocus=ran('file') x='.md`), head(iframe, 'memory_leak'))
     const { people, hosts } = bot.config() as { people: { id: string }[]; hosts: object[] }
     await bot.restart({
       console: { demo: true },
@@ -83,10 +86,10 @@ describe.skipIf(skipReal)('what people and hosts write, in the console', () => {
     const { page, trouble } = await sit()
     await page.goto('about:blank')
     // One in which all of it is read, before a style or a frame swallows the rest.
-    await page.setContent([0, 1, 2, 5].map((place) => corpus[place]).join('\n'))
+    await page.setContent([0, 1, 2, 5, 6].map((place) => corpus[place]).join('\n'))
     await expect
       .poll(() => trouble.filter((line) => line.startsWith('ran: ')))
-      .toEqual(expect.arrayContaining(['ran: script', 'ran: img', 'ran: svg', 'ran: toggle']))
+      .toEqual(expect.arrayContaining(['ran: script', 'ran: img', 'ran: svg']))
     expect(await page.locator(FOREIGN).count()).toBeGreaterThan(3)
   })
 
@@ -144,16 +147,16 @@ describe.skipIf(skipReal)('what people and hosts write, in the console', () => {
     await page.getByRole('table', { name: 'Hosts' }).getByRole('button', { name: 'bj-1' }).click()
     // The newest job is the way back; the first one printed it.
     await page.getByRole('dialog').getByRole('combobox').first().click()
-    await page.getByRole('option').last().click()
+    await page.locator('.ant-select-item-option[aria-selected=false]').first().click()
     const log = page.getByRole('log')
     await expect.poll(() => log.innerText()).toContain(corpus.join('\n'))
     await harmless(seat, 'output')
-    await page.keyboard.press('Escape')
+    await page.getByRole('dialog').getByRole('button', { name: 'Close' }).click()
     await page.getByRole('tab', { name: 'Plan' }).click()
     await page.getByText(`${img}.md`).first().waitFor()
     await harmless(seat, 'plan')
     for (const [place, shown] of [
-      ['Releases', `alice ${img}`],
+      ['Releases', id],
       ['Fleet', img],
       ['Audit', 'release.approve'],
     ] as const) {
@@ -170,7 +173,7 @@ describe.skipIf(skipReal)('what people and hosts write, in the console', () => {
     const seat = await sit()
     await seat.card(id).getByText('v1.2.0').first().waitFor()
     await harmless(seat, 'channel')
-    const { page, trouble } = seat
+    const { page } = seat
     for (const text of corpus) {
       const word = encodeURIComponent(text)
       for (const path of [
@@ -182,17 +185,16 @@ describe.skipIf(skipReal)('what people and hosts write, in the console', () => {
       ]) {
         await page.goto(`${bot.app().url}${path}`)
         const said = page.locator('main, pre').first()
-        await expect.poll(() => said.innerText()).not.toMatch(/^\s*(Loading…)?\s*$/)
-        // What is not there is not found: nothing else may have gone wrong.
-        trouble.splice(0, trouble.length, ...trouble.filter((line) => !/status of (400|404)/.test(line)))
-        await harmless(seat, path)
+        await expect.poll(() => said.innerText(), { timeout: 15_000 }).not.toMatch(/^\s*(Loading…)?\s*$/)
+        // What is not there is not found; nothing else may have gone wrong.
+        await harmless(seat, path, NOT_FOUND)
       }
     }
-    await seat.go('Fleet')
-    const search = page.getByRole('textbox', { name: /Host, address, label/ })
+    await page.goto(`${bot.app().url}/fleet`)
+    const search = page.getByLabel('Host, address, label')
     for (const text of corpus) {
       await search.fill(text)
-      await harmless(seat, `search for ${text}`)
+      await harmless(seat, `search for ${text}`, NOT_FOUND)
     }
   })
 })

@@ -153,15 +153,19 @@ function onHost(host: KillHost): Outcome['hosts'][string] {
 function wrongOnHost(host: KillHost, release: Json | undefined): string[] {
   const { effects, audit, daemons } = onHost(host)
   const keys = audit.map((line) => (line as { key: string }).key)
-  const file = join(host.service, '.rollcall', 'epoch')
-  const epoch = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0
+  // Each epoch that the host has seen is a name there; the highest counts.
+  const seen = join(host.service, '.rollcall', 'epochs')
+  const epoch = existsSync(seen) ? Math.max(0, ...readdirSync(seen).map(Number)) : 0
   const { epoch: known = 0, hosts } = (release ?? {}) as { epoch?: number; hosts?: Record<string, { at: string }> }
   // The new version did not start there, and somebody went on without the host.
   const serving = hosts?.[host.id]?.at === 'skipped' ? 0 : 1
   return [
     ...(new Set(keys).size === keys.length ? [] : [`${host.id} has more than one audit line of a job: ${keys}`]),
     ...(daemons === serving ? [] : [`on ${host.id} the service runs ${daemons} times`]),
-    ...(epoch === known || epoch === 0 ? [] : [`${host.id} has the epoch ${epoch}, the release ${known}`]),
+    // A host that nobody has sent a job has seen none.
+    ...(epoch === known || (epoch === 0 && audit.length === 0)
+      ? []
+      : [`${host.id} has the epoch ${epoch}, the release ${known}`]),
     ...(effects.length % 2 === 0 ? [] : [`${host.id}: each change stops once and starts once: ${effects}`]),
   ]
 }

@@ -71,8 +71,14 @@ describe.skipIf(skipReal)('a deploy over a real sshd', () => {
   ] as const)('takes the artifact by %s with %s', async (delivery, algorithm) => {
     const recipe = fresh()
     const artifact = kit.artifact(`/by-${delivery}-${algorithm}`, serviceTar('1.0.0'), { delivery, algorithm })
-    expect((await deploy(recipe, '1.0.0', artifact)).state).toEqual({ at: 'done', rc: 0 })
+    const { state, log } = await deploy(recipe, '1.0.0', artifact)
+    expect(state).toEqual({ at: 'done', rc: 0 })
     expect(readIn(recipe, 'current/version')).toBe('1.0.0\n')
+    // What is done stands in the order in which it is done.
+    expect(log.split('\n').flatMap((line) => /^== (\w+)/.exec(line)?.[1] ?? [])).toEqual([
+      ...(delivery === 'host' ? ['download', 'verify'] : []),
+      ...['disk', 'unpack', 'switch', 'start', 'health', 'done'],
+    ])
   })
 
   test('a host without curl downloads with wget', async () => {

@@ -77,7 +77,7 @@ describe.skipIf(skipReal)('connections to a real sshd', () => {
       expect(fault).toMatchObject({ code: 'target.host-key-changed', retry: false })
       expect(fault.message).toContain(fingerprint('ed25519'))
       expect(fault.message).toMatch(/pinned is SHA256:/)
-      expect(fault.next).toContain('rollcall enroll host-1')
+      expect(fault.next).toBe('check first whether host-1 was set up anew; if it was: rollcall enroll --replace host-1')
       expect(authentications()).toBe(before)
       expect(existsSync(recipe.root)).toBe(false)
     })
@@ -101,6 +101,57 @@ describe.skipIf(skipReal)('connections to a real sshd', () => {
       const fault = await faultOf(sshd.host(1, { hostKey: `SHA256:${'A'.repeat(43)}` }))
       expect(fault.code).toBe('target.host-key-changed')
       for (const type of ['ed25519', 'ecdsa', 'rsa']) expect(fault.message).toContain(fingerprint(type))
+    })
+
+    test('a key that the operator has pinned since is taken once the old one was refused, and holds', async () => {
+      const old = await startSshd()
+      await old.stop()
+      const asked: unknown[] = []
+      const target = createSshTarget({
+        hosts: [sshd.host(1, { hostKey: old.hostKeys.ed25519 }), sshd.host(2, { hostKey: undefined })],
+        repin: async (id, refused) => {
+          asked.push([id, refused])
+          return sshd.hostKeys.ed25519
+        },
+      })
+      for (const id of ['host-1', 'host-2', 'host-1']) {
+        expect((await target.probe(id, recipe)).state).toBe('absent')
+        await target.leave([id])
+      }
+      expect(asked).toEqual([
+        ['host-1', old.hostKeys.ed25519],
+        ['host-2', undefined],
+      ])
+      await target.close()
+    })
+
+    test('a key that is pinned since but is not the one presented is refused all the same, unauthenticated', async () => {
+      const old = await startSshd()
+      await old.stop()
+      const before = authentications()
+      const repin = async () => old.hostKeys.ecdsa
+      const fault = await faultOf(sshd.host(1, { hostKey: old.hostKeys.ed25519 }), {}, { repin })
+      expect(fault.code).toBe('target.host-key-changed')
+      expect(authentications()).toBe(before)
+    })
+
+    test('a bastion is taken back in the same way, and only its own key is asked for', async () => {
+      const bastion = await startSshd()
+      const asked: string[] = []
+      const host = sshd.host(1, { bastion: 'jump' })
+      const { region: _r, labels: _l, ...rest } = bastion.host(7)
+      const target = createSshTarget({
+        hosts: [host],
+        bastions: [{ ...rest, id: 'jump', hostKey: sshd.hostKeys.ed25519 }],
+        repin: async (id) => {
+          asked.push(id)
+          return bastion.hostKeys.ed25519
+        },
+      })
+      expect((await target.probe('host-1', recipe)).state).toBe('absent')
+      expect(asked).toEqual(['jump'])
+      await target.close()
+      await bastion.stop()
     })
 
     test('scan shows every key, ed25519 first, and authenticates nothing', async () => {
@@ -282,6 +333,22 @@ describe.skipIf(skipReal)('connections to a real sshd', () => {
       await proxy.stop()
     })
 
+    test('a peer that falls silent is noticed by keepalives, long before the call would have been given up', async () => {
+      const proxy = await createProxy(sshd.port)
+      const target = createSshTarget({
+        hosts: [sshd.host(1, { ip: '127.0.0.1', port: proxy.port })],
+        // ssh2 ends the connection at the third silence of 0.2 s.
+        options: { keepaliveSeconds: 0.2, keepaliveMisses: 2, commandSeconds: 8, silenceSeconds: 8 },
+      })
+      await target.probe('host-1', recipe)
+      proxy.state.mute = true
+      const began = performance.now()
+      await expect(target.probe('host-1', recipe)).rejects.toMatchObject({ code: 'target.unreachable', retry: true })
+      expect(performance.now() - began).toBeLessThan(3000)
+      await target.close()
+      await proxy.stop()
+    }, 20_000)
+
     test('starts are capped: 60 hosts at once are never more than 16 handshakes', async () => {
       // One server plays all the hosts; it counts a start for a moment longer than we do.
       const strict = await startSshd({ config: ['MaxStartups 32:100:32'] })
@@ -458,11 +525,19 @@ describe.skipIf(skipReal)('connections to a real sshd', () => {
       const bin = join(kit.folder, 'few')
       execFileSync('sh', [
         '-c',
-        `mkdir ${bin} && ln -s /usr/bin/* /bin/* ${bin} 2>/dev/null; cd ${bin} && rm -f flock curl wget xz`,
+        `mkdir ${bin} && ln -s /usr/bin/* /bin/* ${bin} 2>/dev/null; cd ${bin} && rm -f flock curl wget xz sed readlink ls chmod sleep`,
       ])
       const bare = await startSshd({ env: { PATH: bin } })
       const target = createSshTarget({ hosts: [bare.host(1)] })
-      expect((await target.probe('host-1', recipe)).missing).toEqual(['flock', 'curl or wget'])
+      expect((await target.probe('host-1', recipe)).missing).toEqual([
+        'ls',
+        'chmod',
+        'readlink',
+        'sed',
+        'flock',
+        'sleep',
+        'curl or wget',
+      ])
       await target.close()
       await bare.stop()
     })

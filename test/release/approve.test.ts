@@ -9,7 +9,7 @@ import { createSqliteStore } from '../../src/adapters/sqlite/index.ts'
 import { createLog } from '../../src/lib/log.ts'
 import type { Flows } from '../../src/ports/flow.ts'
 import type { Store } from '../../src/ports/store.ts'
-import { approve } from '../../src/release/approve.ts'
+import { approve, decide } from '../../src/release/approve.ts'
 import { buttonFor } from '../../src/release/button.ts'
 import { createDesk, type Desk } from '../../src/release/desk.ts'
 import { promote } from '../../src/release/promote.ts'
@@ -165,6 +165,22 @@ describe('any mix of presses on a waiting release (property)', () => {
       { numRuns: 150 },
     )
   })
+})
+
+test('an approval counts up to the moment of its expiry, and not at that moment', async () => {
+  const desk = deskWith([])
+  const until = '2026-01-01T00:00:00.000Z'
+  const bob = people[1] as Person
+  const late = await releaseAt(desk, { at: 'awaiting approval', until }, 1)
+  const { bound } = buttonFor(late, 'release.approve')
+  // The clock of this desk stands at that very moment.
+  expect(await approve(desk, bound, bob)).toEqual({
+    ok: false,
+    text: `The time to approve ${late.id} ran out. Next: request the release again.`,
+  })
+  expect(await desk.releases.need(late.id)).toMatchObject({ state: { at: 'awaiting approval' }, approvals: [] })
+  expect(decide(late, bound, bob, new Date(Date.parse(until) - 1)).ok).toBe(true)
+  expect(decide(late, bound, bob, new Date(Date.parse(until) + 1)).ok).toBe(false)
 })
 
 describe('racing presses on a running release', () => {

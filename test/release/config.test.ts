@@ -152,7 +152,7 @@ describe('the policy', () => {
     [{ batches: [] }, 'batches: give at least one batch'],
     [{ batches: ['0', '100%'] }, 'batches.0: "0" is not a batch size'],
     [{ batches: ['150%', '100%'] }, 'batches.0: "150%" is not a batch size'],
-    [{ windows: ['10m'] }, 'windows: 1 windows for 4 batches'],
+    [{ windows: ['10m'] }, 'windows: 1 window for 4 batches'],
     [{ approvalExpires: '0s' }, 'approvalExpires: must be longer than nothing'],
     [{ thresholds: { errorRate: '101%' } }, 'thresholds.errorRate: a share is at most 100%'],
     [{ thresholds: { memory: '2 GB' } }, 'thresholds.memory: "2 GB" is not an amount of memory'],

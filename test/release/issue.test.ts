@@ -100,6 +100,38 @@ describe('the card says where the release stands, what may be done, and a late p
     expect(text(card(running, now, []))).toContain('failed: start: exit 3')
   })
 
+  test('a bar counts the hosts that are healthy; a host that was skipped is named beside it', () => {
+    const running = aRelease()
+    const batches = [{ ...running.plan!.batches[0]!, hosts: ['bj-1', 'sh-1'].map((id) => ({ id, ip: '10.0.0.1' })) }]
+    const host = { version: 'v1.1.0', before: 'v1.0.0', attempt: 1 }
+    const hosts: Release['hosts'] = {
+      'bj-1': { at: 'healthy', ...host },
+      'sh-1': { at: 'skipped', why: 'it did not answer', ...host },
+    }
+    const { blocks } = card({ ...running, plan: { ...running.plan!, batches }, hosts }, now, [])
+    expect(blocks.find((block) => block.type === 'progress')).toMatchObject({
+      items: [{ done: 1, total: 2, note: '1 healthy, 1 skipped' }],
+    })
+  })
+
+  test.each([
+    [8, 8, ''],
+    [9, 8, 'and 1 more risk, in the thread'],
+    [10, 8, 'and 2 more risks, in the thread'],
+  ])('of %d risks %d are named on the card, and the others are counted', (count, named, rest) => {
+    const risks = Array.from({ length: count }, (_, i) => ({
+      type: `t${i}`,
+      mitigation: 'restart',
+      source: 's',
+      why: '',
+    }))
+    const { blocks } = card(aRelease({ state: { at: 'awaiting approval', until: when }, risks }), now, [])
+    const table = blocks.find((block) => block.type === 'table' && block.caption === 'Risks')
+    expect(table?.type === 'table' && table.rows.length).toBe(named)
+    expect(text({ title: '', tone: 'plain', blocks, buttons: [] }).includes('more risk')).toBe(rest !== '')
+    expect(JSON.stringify(blocks)).toContain(rest)
+  })
+
   test('elapsed and remaining time are shown while it runs', () => {
     const fields = (release: Release) => text(card(release, now, []))
     expect(fields(aRelease())).toMatch(/elapsed.*2 min.*remaining.*about 25 min/)
@@ -248,6 +280,32 @@ describe('the card says where the release stands, what may be done, and a late p
     expect(shown).toContain('1 failed')
     expect(shown.length).toBeLessThan(2000)
   })
+})
+
+test('a hold that somebody has decided on says so, and offers nothing', () => {
+  const state: State = {
+    at: 'held',
+    why: 'bob pressed Abort; reading what each host runs',
+    offers: [],
+    batch: 1,
+    since: when,
+  }
+  const [headline] = card(aRelease({ state }), now, []).blocks
+  expect(headline).toEqual({ type: 'text', text: 'Held: bob pressed Abort; reading what each host runs.' })
+})
+
+test('why an action does not fit is a whole sentence', () => {
+  const held: State = { at: 'held', why: 'paused by alice', offers: ['resume'], batch: 1, since: when }
+  expect(stale(aRelease({ state: held }))).toBe('R-7 is held: paused by alice.')
+  expect(stale(aRelease({ state: { at: 'refused', why: 'a host is down', next: '' } }))).toBe(
+    'R-7 was not prepared: a host is down.',
+  )
+})
+
+test('a done card says how to take it back, and that the command does so at once', () => {
+  expect(text(card(aRelease({ state: { at: 'done', when } }), now, []))).toContain(
+    'press Roll back, or type /release rollback R-7, which acts at once',
+  )
 })
 
 test('a button is bound to release, action, plan, turn, batch and expiry: another of any of them is another button', () => {

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { replay } from '../../src/release/gate.ts'
+import { z } from 'zod'
+import { gatePolicySchema, observationSchema, replay } from '../../src/release/gate.ts'
 import { type TestDesk, testDesk } from '../fakes/desk.ts'
 import { createFakeMetrics, type FakeMetrics } from '../fakes/metrics.ts'
 
@@ -77,6 +78,23 @@ describe('a batch is observed', () => {
     expect(replay(kept?.document)).toEqual(back.verdicts[0]?.verdict)
   })
 
+  test('and what a host does within the warm-up is not looked at, neither its requests nor its times', async () => {
+    const { t } = await start({ batches: ['100%'], windows: ['300ms'], warmup: '11s' })
+    await approved(t, 'v1.1.0')
+    const done = await t.reach('R-1', 'done')
+    const [kept] = await t.desk.store.find('observations', { prefix: 'R-1/' })
+    const { observation, policy } = z
+      .object({ observation: observationSchema, policy: gatePolicySchema })
+      .parse(kept?.document)
+    const deploys = Object.values(done.hosts).map(({ deployedAt }) => Date.parse(deployedAt ?? '') / 1000)
+    const begins = Math.max(...deploys) + 11
+    expect(policy.warmupSeconds).toBe(11)
+    expect(observation.after.from).toBeCloseTo(begins, 3)
+    const points = observation.metrics.flatMap(({ hosts }) => hosts.flatMap(({ after }) => after.map(([at]) => at)))
+    expect(points.length).toBeGreaterThan(0)
+    expect(Math.min(...points)).toBeGreaterThanOrEqual(begins)
+  })
+
   test('and in an asking policy a failed gate holds and offers the rollback first; a person decides', async () => {
     const { t } = await start({ gate: 'ask' })
     await approved(t, 'v1.2.0')
@@ -150,4 +168,27 @@ test('Prometheus down while preparing: limits cannot be derived, the step warns,
     summary: expect.stringMatching(/could not be read: Prometheus cannot be reached/),
     details: { metrics: [], service: 'user-service' },
   })
+})
+
+test('a canary that failed minutes ago leaves the next request the same limit for errors', async () => {
+  let ill = { from: 0, to: 0 }
+  open = await testDesk({
+    hosts: 4,
+    metrics: (target) =>
+      createFakeMetrics([...target.hosts.keys()], (host, at) => {
+        return { errors: host === 'bj-1' && at >= ill.from && at < ill.to ? 0.08 : 0, latency: 0.02 }
+      }),
+  })
+  const t = open
+  const limit = async (id: string, version: string) => {
+    await t.type('alice', `/release user-service ${version}`)
+    const { metrics } = await t.reach(id, 'awaiting approval')
+    return metrics.find(({ key }) => key === 'error_rate')?.thresholds.text
+  }
+  const first = await limit('R-1', 'v1.2.0')
+  const now = t.desk.clock().getTime() / 1000
+  // A tenth of the hour that the limits come from.
+  ill = { from: now - 480, to: now - 120 }
+  expect(first?.at(-1)).toBe('1%')
+  expect(await limit('R-2', 'v1.1.0')).toEqual(first)
 })

@@ -149,6 +149,60 @@ test('a version that does not exist is refused with the nearest that is known', 
   })
 })
 
+describe('what is suggested for a version that does not exist', () => {
+  const why = async (t: TestDesk, version: string, id: string) => {
+    await t.type('alice', `/release user-service ${version}`)
+    const { state } = await t.reach(id, 'refused')
+    return state.at === 'refused' ? state.why : ''
+  }
+
+  test('is never one that was only asked for', async () => {
+    const t = await start()
+    await why(t, 'v7.7.7', 'R-1')
+    expect(await why(t, 'v7.7.8', 'R-2')).not.toMatch(/Did you mean/)
+  })
+
+  test('is one that was released, also when it was taken back', async () => {
+    const t = await start({ policy: { batches: ['100%'], windows: ['20ms'] } })
+    await approved(t, 'v1.2.0')
+    await t.reach('R-1', 'held')
+    await t.press('alice', 'R-1', 'release.rollback')
+    await t.reach('R-1', 'rolled back')
+    for (const host of t.target.hosts.values()) host.versions = ['v1.0.0']
+    expect(await why(t, 'v1.2.9', 'R-2')).toMatch(/Did you mean v1\.2\.0\?/)
+  })
+})
+
+test('the thread names a warning of the preparation once', async () => {
+  const t = await start()
+  t.target.hosts.get('sh-2')!.state = 'unhealthy'
+  await t.type('alice', '/release user-service v1.1.0')
+  await t.reach('R-1', 'awaiting approval')
+  const found = () => [...t.chat.posts.values()].find(({ message }) => message.title === 'What was found')
+  await expect.poll(found).toBeDefined()
+  expect(JSON.stringify(found()).split('sh-2: the service is unhealthy before the release')).toHaveLength(2)
+})
+
+test('the warnings that the summary of the step leaves out stand in the thread', async () => {
+  const t = await start({ hosts: 7 })
+  for (const host of t.target.hosts.values()) host.state = 'unhealthy'
+  await t.type('alice', '/release user-service v1.1.0')
+  await t.reach('R-1', 'awaiting approval')
+  const found = () => [...t.chat.posts.values()].find(({ message }) => message.title === 'What was found')
+  await expect.poll(found).toBeDefined()
+  expect(JSON.stringify(found()).split('the service is unhealthy before the release')).toHaveLength(8)
+})
+
+test('load that changes between the plan and the rollout does not make the approval lapse', async () => {
+  const t = await start()
+  await t.type('alice', '/release user-service v1.1.0')
+  await t.reach('R-1', 'awaiting approval')
+  t.target.hosts.get('bj-1')!.load1 = 50
+  await t.press('bob', 'R-1', 'release.approve')
+  await t.reach('R-1', 'held')
+  expect(t.chat.said().filter((title) => title.includes('lapsed'))).toEqual([])
+})
+
 describe('a release that was prepared without metrics', () => {
   test('says so before the approval; its hold offers no Resume and names the request that would be watched', async () => {
     const t = await start()

@@ -65,6 +65,75 @@ describe('thresholds', () => {
     expect(deriveThresholds(errors, around(0.005), { minRequests: 10_000 }).thresholds.fail).toBeCloseTo(0.01, 6)
   })
 
+  describe('of error shares hardly move for a bad canary within the history', () => {
+    /** Six hosts, one after another; one of them answers `bad` of its requests with errors for a tenth of its history. */
+    const six = (points: number, usual: (host: number, at: number) => number, bad?: { at: number; share: number }) =>
+      Array.from({ length: 6 }, (_, host) =>
+        Array.from({ length: points }, (_, at) => {
+          const ill = bad !== undefined && host === 2 && at >= bad.at && at < bad.at + points / 10
+          return ill ? bad.share : usual(host, at)
+        }),
+      ).flat()
+    const limit = (values: number[], minRequests = 100) => deriveThresholds(errors, values, { minRequests }).thresholds
+
+    test('the second release of a service without errors has the limit of the first: 1.0 %', () => {
+      const first = limit(six(240, () => 0))
+      const second = limit(six(240, () => 0, { at: 200, share: 0.08 }))
+      expect([first.fail, second.fail]).toEqual([0.01, 0.01])
+      expect(second).toEqual(first)
+    })
+
+    test('by less than a quarter and one request in `minRequests`, wherever and however badly it failed (property)', () => {
+      fc.assert(
+        fc.property(
+          fc.integer({ min: 20, max: 300 }),
+          fc.double({ min: 0, max: 0.1, noNaN: true }),
+          fc.double({ min: 0, max: 0.9, noNaN: true }),
+          fc.double({ min: 0, max: 1, noNaN: true }),
+          fc.constantFrom(100, 1000, 10_000),
+          fc.integer({ min: 1, max: 1000 }),
+          (points, usual, where, share, minRequests, seed) => {
+            // Half as much up and down, in no order.
+            const noise = (host: number, at: number) => usual * (1 + 0.5 * Math.sin(seed * 7919 + host * 131 + at * 17))
+            const calm = limit(six(points, noise), minRequests)
+            const troubled = limit(six(points, noise, { at: Math.floor(where * points), share }), minRequests)
+            // Rounding to two digits may add a tenth.
+            expect(troubled.fail).toBeLessThanOrEqual(1.1 * (1.25 * calm.fail + 1 / minRequests))
+            expect(troubled.warn).toBeLessThanOrEqual(1.1 * 1.25 * calm.warn)
+          },
+        ),
+      )
+    })
+
+    test('and stay above the errors that are always there, also where a value has few requests (property)', () => {
+      fc.assert(
+        fc.property(
+          fc.integer({ min: 6, max: 500 }),
+          fc.integer({ min: 1, max: 1000 }),
+          fc.constantFrom(0.02, 0.05),
+          (requests, seed, share) => {
+            // A fixed sequence of chances: each value is how many of a few requests failed.
+            let state = seed * 2_654_435_761
+            const chance = () => {
+              state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+              return state / 2 ** 32
+            }
+            const failures = () => Array.from({ length: requests }, chance).filter((each) => each < share).length
+            const { warn, fail } = limit(
+              six(120, () => failures() / requests),
+              10_000,
+            )
+            expect(fail).toBeGreaterThan(1.25 * share)
+            expect(warn).toBeGreaterThan(share)
+            expect(fail).toBeLessThan(2.6 * share)
+          },
+        ),
+        { numRuns: 40 },
+      )
+      expect(limit(six(240, () => 0.02)).fail).toBeGreaterThan(0.02)
+    })
+  })
+
   test('too little history gives the floors and says so; NaN is no history', () => {
     for (const history of [[], around(9, enoughHistory - 1), new Array(50).fill(Number.NaN)]) {
       const { thresholds, words, derived } = deriveThresholds(latency, history)

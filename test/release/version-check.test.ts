@@ -42,7 +42,13 @@ const check = (
 describe('checkVersions finds', () => {
   const frozen = { reason: 'year end', until: new Date('2026-12-31T00:00:00Z') }
   test.each([
-    ['the version is there already', [up('a', { version: 'v1.1.0' })], {}, /All 1 hosts run v1\.1\.0 already/],
+    ['the version is there already', [up('a', { version: 'v1.1.0' })], {}, /^The only host runs v1\.1\.0 already\.$/],
+    [
+      'the version is on each of several hosts already',
+      ['a', 'b', 'c'].map((id) => up(id, { version: 'v1.1.0' })),
+      {},
+      /^All 3 hosts run v1\.1\.0 already\.$/,
+    ],
     ['a downgrade', [up('a', { version: 'v2.0.0', versions: ['v2.0.0'] })], {}, /v1\.1\.0 is older than v2\.0\.0/],
     ['another release in progress', [up('a')], { inProgress: 'R-7' }, /R-7 of user-service is in progress/],
     ['a host that is down', [up('a'), down('b')], {}, /1 of 2 hosts cannot be used: b: b did not answer/],
@@ -54,6 +60,12 @@ describe('checkVersions finds', () => {
     ],
     ['a freeze window', [up('a')], { frozen }, /frozen until 2026-12-31.*year end/],
     ['too little disk', [up('a', { freeDiskMb: 60 })], {}, /a has 60 MB free where 90 MB are needed/],
+    [
+      'a deploy root that may not be written to',
+      [up('a', { unwritable: '/opt' })],
+      {},
+      /a does not let Rollcall write to \/opt\./,
+    ],
     ['programs that are missing on a host', [up('a', { missing: ['flock'] })], {}, /a lacks flock/],
     ['nothing to roll back to', [up('a', { versions: [] })], {}, /nothing to roll back to/],
     ['no hosts at all', [], {}, /has no hosts/],

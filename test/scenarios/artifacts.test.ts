@@ -201,7 +201,8 @@ describe.skipIf(skipReal)('a disk that is full', () => {
       const { state } = await bot.reach(await bot.approved(version), 'rolled back')
       expect(state).toMatchObject({ by: 'the gate', why: expect.stringMatching(why) })
       expect(await bot.running()).toEqual(old)
-      expect(bot.leftovers('bj-1')).toEqual([])
+      // The host tidies up after it has told how the job ended.
+      await expect.poll(() => bot.leftovers('bj-1'), { timeout: 8000 }).toEqual([])
       expect(readdirSync(join(bot.host('bj-1').root, 'opt/releases/user-service'))).toEqual([
         '.rollcall',
         'current',

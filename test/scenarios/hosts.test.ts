@@ -187,7 +187,7 @@ describe.skipIf(skipReal)('a host that goes away', () => {
       const { state } = await bot.reach(id, 'refused')
       expect(state).toMatchObject({
         why: expect.stringMatching(both),
-        next: 'find out why; if the machine was set up anew: rollcall enroll sh-1',
+        next: 'check first whether sh-1 was set up anew; if it was: rollcall enroll --replace sh-1',
       })
       expect(bot.audit('sh-1')).toEqual(audit)
     })
@@ -212,7 +212,7 @@ describe.skipIf(skipReal)('a host that goes away', () => {
       )
       const card = await bot.card(id)
       expect(card).toMatch(/has changed: pinned is SHA256:\S+, it presents SHA256:/)
-      expect(card).toContain(`rollcall enroll ${second}`)
+      expect(card).toContain(`rollcall enroll --replace ${second}`)
       expect(bot.starts(second)).toEqual(starts)
       // Abort leaves everything and says what runs where, as far as anybody knows.
       expect((await bot.press('alice', id, 'release.abort')).ok).toBe(true)

@@ -244,8 +244,10 @@ async function withBot(parts: {
     leftovers: (id) =>
       walk(join(root(id), '.rollcall'), '').filter(
         (path) =>
-          /^tmp\.|\/work\/tree\/.|(^|\/)current\.new$/.test(path) ||
-          (/\/(upload|work\/[^/]*)$/.test(path) && sizeOf(join(root(id), '.rollcall', path)) > 0),
+          // Uploads under way, unpacked trees, pruned releases, half-made links and files.
+          /^tmp\.|^jobs\/[^/]+\/(tree|old\.[^/]+)(\/|$)|(^|\/)(current\.new|rc\.tmp)$/.test(path) ||
+          // What is emptied rather than removed.
+          (/^jobs\/[^/]+\/(upload|tar|script|runner)$/.test(path) && sizeOf(join(root(id), '.rollcall', path)) > 0),
       ),
     commands: () =>
       fleet.processes().flatMap((pid) => {

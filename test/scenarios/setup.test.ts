@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { tmpdir, userInfo } from 'node:os'
 import { join, resolve } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { stringify } from 'yaml'
 import { newKeyPair } from '../../src/demo/keys.ts'
@@ -170,7 +171,7 @@ describe.skipIf(skipReal)('a configuration of living hosts', () => {
     expect(found).toMatch(/pinnedisSHA256:[\w+/]{43},itpresentsSHA256:[\w+/]{43}\.Nothingwassent/)
     expect(found).toContain('Prometheusathttp://127.0.0.1:1cannotbereached')
     expect(remedies).toContain('checkthemachineandthenetwork')
-    expect(remedies).toContain('rollcallenrollsh-1')
+    expect(remedies).toContain('checkfirstwhethersh-1wassetupanew;ifitwas:rollcallenroll--replacesh-1')
     expect(remedies).toContain('curlhttp://127.0.0.1:1/-/ready')
   })
 
@@ -217,6 +218,40 @@ describe.skipIf(skipReal)('a configuration of living hosts', () => {
       code: 1,
       err: expect.stringMatching(/There is no host "sh-9".*sh-/),
     })
+  })
+
+  test('a key that is pinned while serve runs is taken without a restart', async () => {
+    const me = { id: 'me', roles: ['operator'], surfaces: { terminal: userInfo().username } }
+    const hosts = world.config.hosts.map((host) => ({
+      ...host,
+      hostKey: world.fleet.hosts.find(({ id }) => id === host.id)?.hostKey,
+    }))
+    await write({ hosts, people: [...world.config.people, me], console: { port: 0 } })
+    const serve = rollcall(['serve', '--config', file])
+    try {
+      await until('it listens', () => serve.said().includes('Rollcall listens'), 15_000)
+      const answer = async (what: RegExp) => {
+        const before = serve.said().length
+        await until(
+          String(what),
+          async () => {
+            serve.child.stdin?.write('/hosts user-service\n')
+            await delay(300)
+            return what.test(serve.said().slice(before))
+          },
+          20_000,
+        )
+      }
+      await answer(/sh-1 .*running/)
+      await world.fleet.changeHostKey('sh-1')
+      await answer(/The host key of sh-1 .* has changed/)
+      expect(await run('enroll', 'sh-1', '--yes', '--replace', '--config', file)).toMatchObject({ code: 0 })
+      await answer(/sh-1 .*running/)
+      expect(serve.said()).toMatch(/"host":"sh-1",.*"msg":"host key re-read from the configuration"/)
+    } finally {
+      serve.child.kill('SIGTERM')
+    }
+    expect(await serve.ended).toMatchObject({ code: 0 })
   })
 
   test('serve on the same data twice: the second says who has it; SIGTERM ends the first with 0', async () => {

@@ -2,7 +2,10 @@ import { QueryClient } from '@tanstack/react-query'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Change, MessageView } from '../../src/ports/console.ts'
 import { keys } from '../../src/web/keys.ts'
-import { follow, gathering, type Line } from '../../src/web/live.ts'
+import { follow } from '../../src/web/live/follow.ts'
+import { gathering } from '../../src/web/live/gather.ts'
+import type { Line } from '../../src/web/live/news.ts'
+import { SILENCE_MS } from '../../src/web/live/stream.ts'
 import type { Pages } from '../../src/web/pages.ts'
 
 const CHANNEL = '#releases'
@@ -122,7 +125,7 @@ describe('changes', () => {
 describe('the line', () => {
   it('is told as it is: open, lost, open again', () => {
     const lines: Line[] = []
-    const end = follow(client, (line) => lines.push(line))
+    const end = follow(client, (line) => lines.push(line), undefined)
     Stream.opened[0]?.tell('open')
     Stream.opened[0]?.fail(false)
     Stream.opened[0]?.tell('open')
@@ -131,7 +134,7 @@ describe('the line', () => {
   })
 
   it('is opened anew where it was left when the browser has given it up, and not when the browser resumes it', async () => {
-    const end = follow(client, () => {})
+    const end = follow(client, () => {}, undefined)
     const [stream] = Stream.opened
     stream?.tell('open')
     stream?.tell('change', { kind: 'host', key: 'bj-1' }, 'boot-7')
@@ -147,7 +150,7 @@ describe('the line', () => {
 
   it('makes everything old when it is opened anew without knowing from where', async () => {
     client.setQueryData(keys.services, [])
-    const end = follow(client, () => {})
+    const end = follow(client, () => {}, undefined)
     Stream.opened[0]?.fail(true)
     await vi.advanceTimersByTimeAsync(20_000)
     expect(client.getQueryState(keys.services)?.isInvalidated).toBe(false)
@@ -158,17 +161,77 @@ describe('the line', () => {
 
   it('makes everything old on a reset', () => {
     client.setQueryData(keys.services, [])
-    const end = follow(client, () => {})
+    const end = follow(client, () => {}, undefined)
     Stream.opened[0]?.tell('reset')
     expect(client.getQueryState(keys.services)?.isInvalidated).toBe(true)
     end()
   })
 
   it('is not opened again once nobody follows', async () => {
-    const end = follow(client, () => {})
+    const end = follow(client, () => {}, undefined)
     Stream.opened[0]?.fail(true)
     end()
     await vi.advanceTimersByTimeAsync(60_000)
     expect(Stream.opened).toHaveLength(1)
+  })
+
+  it('is opened anew later and later while it fails, and at once again after it was open', async () => {
+    const end = follow(client, () => {}, undefined)
+    const waits: number[] = []
+    for (let failure = 0; failure < 6; failure++) {
+      const opened = Stream.opened.length
+      Stream.opened.at(-1)?.fail(true)
+      let waited = 0
+      while (Stream.opened.length === opened) {
+        await vi.advanceTimersByTimeAsync(100)
+        waited += 100
+      }
+      waits.push(waited)
+    }
+    expect(waits).toEqual([500, 1000, 2000, 4000, 8000, 8000])
+    Stream.opened.at(-1)?.tell('open')
+    const opened = Stream.opened.length
+    Stream.opened.at(-1)?.fail(true)
+    await vi.advanceTimersByTimeAsync(500)
+    expect(Stream.opened).toHaveLength(opened + 1)
+    end()
+  })
+
+  it('is lost and opened anew when nothing comes for longer than two beats, though the browser calls it open', async () => {
+    const lines: Line[] = []
+    const end = follow(client, (line) => lines.push(line), undefined)
+    const [stream] = Stream.opened
+    stream?.tell('open')
+    for (let beat = 0; beat < 4; beat++) {
+      await vi.advanceTimersByTimeAsync(15_000)
+      stream?.tell('beat', {}, 'boot-3')
+    }
+    expect(lines).toEqual(['open'])
+    await vi.advanceTimersByTimeAsync(SILENCE_MS + 500)
+    expect(lines).toEqual(['open', 'lost'])
+    expect(stream?.readyState).toBe(Stream.CLOSED)
+    expect(Stream.opened.at(-1)?.url).toContain('lastEventId=boot-3')
+    end()
+  })
+
+  it('is given up when it never opens: a browser lets a seventh connection wait for ever', async () => {
+    const lines: Line[] = []
+    const end = follow(client, (line) => lines.push(line), undefined)
+    await vi.advanceTimersByTimeAsync(SILENCE_MS + 500)
+    expect(lines).toEqual(['lost'])
+    expect(Stream.opened).toHaveLength(2)
+    end()
+  })
+
+  it('makes one ask who one is when it breaks and when it is back', () => {
+    const stale = () => client.getQueryState(keys.session)?.isInvalidated
+    const end = follow(client, () => {}, undefined)
+    client.setQueryData(keys.session, {})
+    Stream.opened[0]?.fail(true)
+    expect(stale()).toBe(true)
+    client.setQueryData(keys.session, {})
+    Stream.opened[0]?.tell('open')
+    expect(stale()).toBe(true)
+    end()
   })
 })

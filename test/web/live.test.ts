@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { queryString } from '../../src/web/api.ts'
 import { keys, staleAfter } from '../../src/web/keys.ts'
-import { readChange } from '../../src/web/live.ts'
+import { readChange } from '../../src/web/live/news.ts'
 
 /** Whether a change makes the answer under `key` old: it does when a stale key is the beginning of it. */
 function isStale(key: readonly unknown[], stale: (readonly unknown[])[]): boolean {

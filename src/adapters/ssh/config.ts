@@ -5,7 +5,7 @@ const id = z
   .max(64)
   .regex(/^[a-z0-9][a-z0-9._-]*$/i, 'letters, digits, dot, dash and underscore; the first is a letter or a digit')
 
-const hostKey = z
+export const hostKeySchema = z
   .string()
   .trim()
   .regex(
@@ -30,7 +30,7 @@ const endpoint = {
   user,
   key: z.string().min(1).optional(),
   agent: z.boolean().default(false),
-  hostKey: hostKey.optional(),
+  hostKey: hostKeySchema.optional(),
 }
 
 const oneWayIn = (value: { key?: string | undefined; agent: boolean }) => (value.key !== undefined) !== value.agent

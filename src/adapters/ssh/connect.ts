@@ -253,7 +253,7 @@ function keyFault(at: Endpoint, pinned: string | undefined, seen: readonly Prese
   }
   return new Fault('target.host-key-changed', {
     say: `The host key of ${nameOf(at)} has changed: pinned is ${pinned}, it presents ${shown}. Nothing was sent.`,
-    next: `find out why; if the machine was set up anew: rollcall enroll ${at.id}`,
+    next: `check first whether ${at.id} was set up anew; if it was: rollcall enroll --replace ${at.id}`,
     data: facts(at, { pinned, presented: fingerprints }),
   })
 }

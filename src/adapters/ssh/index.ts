@@ -7,7 +7,7 @@ import { type BastionConfig, type HostConfig, type SshOptions, sshOptionsSchema 
 import { type Endpoint, protocolFault, shake, timedOut } from './connect.ts'
 import { createDecoder, type Frame } from './frames.ts'
 import { families, type PresentedKey } from './host-key.ts'
-import { createPool } from './pool.ts'
+import { createPool, type Repin } from './pool.ts'
 import { checkJob, checkRecipe, deployDigest, encodeKey, parseFacts, probeArgs } from './protocol.ts'
 import { runJob } from './run.ts'
 
@@ -18,6 +18,11 @@ export interface SshTargetOptions {
   hosts: readonly HostConfig[]
   bastions?: readonly BastionConfig[]
   options?: Partial<SshOptions>
+  /**
+   * Asked when a machine's key was refused: the key that the operator has pinned for it in the meantime, undefined when
+   * there is none. The connection is then tried once more with it, and it holds from then on.
+   */
+  repin?: Repin
 }
 
 /** More than any honest answer to a short call holds. */
@@ -30,7 +35,7 @@ const shortAnswer = 262_144
  */
 export function createSshTarget(settings: SshTargetOptions): Target {
   const options = sshOptionsSchema.parse(settings.options ?? {})
-  const pool = createPool(settings.hosts, settings.bastions ?? [], options)
+  const pool = createPool(settings.hosts, settings.bastions ?? [], options, settings.repin)
   const artifacts = createArtifacts(options)
   const roots = new Map<string, string>()
 

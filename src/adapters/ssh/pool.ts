@@ -20,6 +20,9 @@ export interface Pool {
   close(): Promise<void>
 }
 
+/** The key that is pinned now for the machine with this id, when that is another than `refused`. */
+export type Repin = (id: string, refused: string | undefined) => Promise<string | undefined>
+
 interface Line {
   client: Promise<Client>
   users: number
@@ -28,14 +31,18 @@ interface Line {
   idle?: NodeJS.Timeout
 }
 
+const keyFaults = ['target.host-key-unknown', 'target.host-key-changed']
+
 /** One connection per host and one per bastion; starts are capped, and lines without users close by themselves. */
 export function createPool(
   hosts: readonly HostConfig[],
   bastions: readonly BastionConfig[],
   options: SshOptions,
+  repin: Repin = async () => undefined,
 ): Pool {
-  const hostsById = new Map(hosts.map((host) => [host.id, host]))
-  const bastionsById = new Map(bastions.map((bastion) => [bastion.id, bastion]))
+  // Copies: a key that is pinned later is written into them.
+  const hostsById = new Map(hosts.map((host) => [host.id, { ...host }]))
+  const bastionsById = new Map(bastions.map((bastion) => [bastion.id, { ...bastion }]))
   const lines = new Map<string, Line>()
   const slots = new Map<string, Record<Slot, LimitFunction>>()
   const starts = pLimit(options.startsAtOnce)
@@ -85,10 +92,26 @@ export function createPool(
       await line?.client
       return await starts(async () => {
         if (starts.activeCount > 1) await sleep(Math.random() * options.startJitterMs)
-        return connectPinned(at, options, () => reach(at))
+        return connected(at)
       })
     } finally {
       if (bastion !== undefined && line !== undefined) release(`bastion ${bastion.id}`, line)
+    }
+  }
+
+  /** A key that was refused may have been pinned since we started: then there is one more try. */
+  async function connected(at: Endpoint): Promise<Client> {
+    try {
+      return await connectPinned(at, options, () => reach(at))
+    } catch (error) {
+      const own = error instanceof Fault && keyFaults.includes(error.code) && error.data.host === at.id
+      const hostKey = own ? await repin(at.id, at.hostKey) : undefined
+      if (hostKey === undefined) throw error
+      for (const known of [hostsById, bastionsById]) {
+        const machine = known.get(at.id)
+        if (machine !== undefined) Object.assign(machine, { hostKey })
+      }
+      return connectPinned({ ...at, hostKey }, options, () => reach(at))
     }
   }
 

@@ -235,6 +235,7 @@ const factsSchema = z.object({
   previous: one.optional(),
   release: many,
   missing: many,
+  unwritable: one.optional(),
 })
 
 /** A probe's answer, checked as data from outside. `sent` and `heard` are our clock in ms. Throws a ZodError. */
@@ -255,6 +256,7 @@ export function parseFacts(host: string, frames: readonly Frame[], sent: number,
     load1: facts.load,
     cpus: facts.cpus,
     missing: facts.missing,
+    ...(facts.unwritable && { unwritable: facts.unwritable[0] }),
     epoch: facts.epoch,
     bootId: facts.boot[0],
     clockSkewSeconds: Math.round(facts.clock * 10 - (sent + heard) / 200) / 10,

@@ -12,11 +12,14 @@ const page = z.object({
   ),
   more: z.boolean(),
   head: z.string(),
+  people: z.array(z.string()).optional(),
+  actions: z.array(z.string()).optional(),
 })
 
-const query = z.object({
+const query = z.strictObject({
   person: word.optional(),
   action: word.optional(),
+  result: auditEntrySchema.shape.result.optional(),
   before: z.coerce.number().int().min(0).optional(),
   limit: pageSize,
 })

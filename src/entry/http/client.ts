@@ -5,7 +5,9 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { brotliCompress, constants, gzip } from 'node:zlib'
 import { Fault } from '../../lib/fault.ts'
+import { LEAST_BYTES } from './compress.ts'
 
 const root = join(import.meta.dirname, '../../..')
 const source = join(root, 'src/web')
@@ -40,10 +42,10 @@ export async function clientFolder(say: (line: string) => void): Promise<string>
       env: { ...process.env, NODE_ENV: 'production' },
       maxBuffer: 1e7,
     })
+    await packFiles(fresh)
     await writeFile(join(fresh, stamp), wanted)
     await mkdir(join(root, 'dist'), { recursive: true })
-    await rm(built, { recursive: true, force: true })
-    await rename(fresh, built)
+    await swap(fresh, wanted)
   } catch (cause) {
     await rm(fresh, { recursive: true, force: true })
     throw new Fault('console.not-built', {
@@ -53,6 +55,34 @@ export async function clientFolder(say: (line: string) => void): Promise<string>
     })
   }
   return built
+}
+
+/** Another process may have built the same at the same time, and put it there first: then its build is as good. */
+async function swap(fresh: string, wanted: string): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await rm(built, { recursive: true, force: true })
+      await rename(fresh, built)
+      return
+    } catch (error) {
+      const there = await readFile(join(built, stamp), 'utf8').catch(() => undefined)
+      if (there === wanted) return rm(fresh, { recursive: true, force: true })
+      if (tries === 5) throw error
+    }
+  }
+}
+
+/** Beside every text file of some length its gzip and brotli: packed once and well, and served as it is. The page is made anew each time. */
+export async function packFiles(folder: string): Promise<void> {
+  for (const file of await filesBelow(folder)) {
+    if (!/\.(js|css|svg|json|txt)$/.test(file)) continue
+    const plain = await readFile(file)
+    if (plain.byteLength < LEAST_BYTES) continue
+    await writeFile(`${file}.gz`, await promisify(gzip)(plain, { level: 9 }))
+    // 9 of 11: within a few per cent of the best, in a tenth of the time.
+    const params = { [constants.BROTLI_PARAM_QUALITY]: 9, [constants.BROTLI_PARAM_SIZE_HINT]: plain.byteLength }
+    await writeFile(`${file}.br`, await promisify(brotliCompress)(plain, { params }))
+  }
 }
 
 /** sha256 over the names and contents of the client's sources, the types it shares, and the locked versions of its packages. */

@@ -4,7 +4,7 @@ import type { CommandsView } from '../../ports/console.ts'
 import type { Desk } from '../../release/desk.ts'
 import { fleet } from '../../release/fleet.ts'
 import { newestReleases } from '../../release/history.ts'
-import { isOver } from '../../release/release.ts'
+import { isOver, wasReleased } from '../../release/release.ts'
 import { ACTIONS } from '../actions.ts'
 import { type App, personOf, type ServerDeps } from './deps.ts'
 import { answers } from './schema.ts'
@@ -34,7 +34,14 @@ const VERSIONS_SHOWN = 20
 export function commandRoutes(app: App, { desk, commands }: ServerDeps): void {
   app.get(
     '/api/v1/commands',
-    { schema: { tags: ['commands'], summary: 'What may be typed', response: answers(commandsView) } },
+    {
+      schema: {
+        tags: ['commands'],
+        summary: 'What may be typed',
+        querystring: z.strictObject({}),
+        response: answers(commandsView),
+      },
+    },
     async (request): Promise<CommandsView> => {
       const person = personOf(request)
       const { releases, versions } = await known(desk)
@@ -58,7 +65,7 @@ async function known(desk: Desk): Promise<Pick<CommandsView, 'releases' | 'versi
   let read = 0
   for await (const release of newestReleases(desk)) {
     if (!isOver(release.state)) releases.push(release.id)
-    versions.get(release.service)?.add(release.candidate)
+    if (wasReleased(release)) versions.get(release.service)?.add(release.candidate)
     if (++read >= RELEASES_READ) break
   }
   for (const { services } of await fleet(desk)) {

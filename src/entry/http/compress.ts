@@ -3,7 +3,8 @@ import { promisify } from 'node:util'
 import { createGzip, gzip } from 'node:zlib'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
-const LEAST_BYTES = 1024
+/** What is shorter is not worth the work. */
+export const LEAST_BYTES = 1024
 const TEXT = /^(text\/|image\/svg\+xml|application\/(json|javascript|manifest\+json|x-yaml))/
 
 /** An onSend hook: text of some length goes gzipped to whoever takes it. Work is done off the event loop. */

@@ -12,7 +12,7 @@ import { type OidcDeps, oidcRoutes } from './oidc.ts'
 import { createServer, type HttpServer } from './server.ts'
 import { sessionRoutes } from './session.ts'
 
-export interface ConsoleParts {
+interface ConsoleParts {
   desk: Desk
   audit: Audit
   commands: Command[]
@@ -20,7 +20,7 @@ export interface ConsoleParts {
   feed: Feed
   /** The folder with the built client. */
   webRoot: string
-  listen: { host: string; port: number; publicUrl?: string; allowedHosts?: readonly string[] }
+  listen: ServerDeps['listen'] & { allowedHosts?: readonly string[] }
   /** Signing in through a provider, if there is one. */
   oidc?: OidcDeps['oidc'] & { label: string }
   sessionHours?: { idle: number; longest: number }

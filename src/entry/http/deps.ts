@@ -32,7 +32,13 @@ export interface ServerDeps {
   plugins: FastifyPluginAsync[]
   /** The folder with the built client. */
   webRoot: string
-  listen: { host: string; port: number; publicUrl?: string }
+  listen: {
+    host: string
+    port: number
+    publicUrl?: string
+    /** Addresses and CIDR ranges whose X-Forwarded-For is believed when there is a publicUrl; loopback unless told. */
+    trustedProxies?: readonly string[]
+  }
   language: 'en' | 'zh'
   /** Rollcall's own. */
   version: string
@@ -43,6 +49,8 @@ export interface ServerDeps {
   stands?: (request: FastifyRequest) => Promise<boolean>
   /** Milliseconds between signs of life to readers of the events; 15,000 unless told. */
   heartbeatMs?: number
+  /** Milliseconds after which a reader that takes nothing is cut off; 300,000 unless told. */
+  stalledMs?: number
 }
 
 export type App = FastifyInstance<

@@ -11,6 +11,8 @@ const GATHER_MS = 25
 /** How long a browser waits before it connects again. */
 const RETRY_MS = 2000
 const MOST_READERS = 1000
+/** Of one person: more windows than anybody looks at, fewer than would keep others out. */
+const MOST_OF_ONE = 20
 
 interface Open {
   reader: Reader
@@ -19,7 +21,8 @@ interface Open {
 }
 
 /** Live updates by server-sent events; see src/ports/console.ts for their form. */
-export function eventRoutes(app: App, { desk, feed, stands, heartbeatMs = HEARTBEAT_MS }: ServerDeps): void {
+export function eventRoutes(app: App, deps: ServerDeps): void {
+  const { desk, feed, stands, heartbeatMs = HEARTBEAT_MS } = deps
   const open = new Set<Open>()
   let gathering: NodeJS.Timeout | undefined
   const flush = (): void => {
@@ -61,6 +64,10 @@ export function eventRoutes(app: App, { desk, feed, stands, heartbeatMs = HEARTB
     if (open.size >= MOST_READERS) {
       throw new Fault('entry.too-many', { say: 'Too many readers are connected.', next: 'close some of them' })
     }
+    if ([...open].filter((each) => each.person === person).length >= MOST_OF_ONE) {
+      const say = `${MOST_OF_ONE} readers of ${person} are connected already.`
+      throw new Fault('entry.too-many', { say, next: 'close some of them' })
+    }
     const last = request.headers['last-event-id'] ?? request.query.lastEventId
     reply.hijack()
     const { raw } = reply
@@ -72,7 +79,7 @@ export function eventRoutes(app: App, { desk, feed, stands, heartbeatMs = HEARTB
       // For a proxy in front that would gather events otherwise.
       'x-accel-buffering': 'no',
     })
-    const reader = createReader(raw, feed)
+    const reader = createReader(raw, feed, deps.stalledMs)
     const each: Open = { reader, request, person }
     open.add(each)
     raw.on('close', () => open.delete(each))

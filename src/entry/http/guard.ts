@@ -5,21 +5,22 @@ import { type Addresses, isLoopback, knownHost, knownOrigin } from '../../access
 import type { Audit, From } from '../../access/audit.ts'
 import type { Person } from '../../access/config.ts'
 import { mayDo } from '../../access/policy.ts'
-import { notPermitted, openDemo, otherHost, otherOrigin, signInFirst, tooManyTries } from '../../access/refusals.ts'
+import { notPermitted, openDemo, otherHost, otherOrigin, signInFirst } from '../../access/refusals.ts'
 import { accessOf, needListed } from '../../access/routes.ts'
 import type { Sessions } from '../../access/sessions.ts'
-import { createSieve } from '../../access/sieve.ts'
+import { createSieve, createSieves, withMissed } from '../../access/sieve.ts'
 import { checkToken } from '../../access/tokens.ts'
 import type { Fault } from '../../lib/fault.ts'
 import type { Store } from '../../ports/store.ts'
 import './deps.ts'
+import { unencapsulated } from './plugin.ts'
 
 /** What sign-in and guard work with; built once by src/app.ts. */
 export interface AccessDeps {
   store: Store
   sessions: Sessions
   audit: Audit
-  /** The people as the configuration names them now. */
+  /** The people whom the configuration named when Rollcall started. */
   people: () => readonly Person[]
   clock: () => Date
   addresses: Addresses
@@ -32,9 +33,12 @@ export function isSecure({ addresses }: Pick<AccessDeps, 'addresses'>): boolean 
   return addresses.publicUrl?.startsWith('https:') ?? false
 }
 
-/** The session cookie's name. The prefix binds it to this very host: no neighbouring domain can set it (RFC 6265bis, 4.1.3.2). */
-export function cookieName(deps: Pick<AccessDeps, 'addresses'>): string {
-  return isSecure(deps) ? '__Host-rollcall' : 'rollcall'
+/**
+ * The name of a cookie. The prefix binds it to this very host: no neighbouring domain can set it (RFC 6265bis, 4.1.3.2). Without
+ * TLS the port stands in it, as the cookies of a host are shared by all of its ports.
+ */
+export function cookieName(deps: Pick<AccessDeps, 'addresses'>, name = 'rollcall'): string {
+  return isSecure(deps) ? `__Host-${name}` : `${name}-${deps.addresses.port() ?? 'none'}`
 }
 
 /** Where a request comes from, for the audit log. */
@@ -59,18 +63,20 @@ export function createStands(deps: AccessDeps): (request: FastifyRequest) => Pro
  * Fault `access.open-demo` when the sandbox would be reachable from outside.
  */
 export function guard(deps: AccessDeps): FastifyPluginAsync {
-  const sieve = createSieve(deps.clock)
+  const strangers = createSieve(deps.clock)
+  const known = createSieves(deps.clock)
 
-  const refused = async (request: FastifyRequest, fault: Fault, action: string, person?: Person): Promise<Fault> => {
+  const note = async (request: FastifyRequest, code: string, say: string, action: string): Promise<void> => {
     const target = `${request.method} ${request.routeOptions.url ?? request.url.split('?', 1)[0]}`
-    // Who is known answers for each refusal; strangers must not be able to fill the log.
-    const worth = person === undefined ? sieve(`${request.ip} ${target} ${fault.code}`) : { pass: true, missed: 0 }
-    if (worth.pass) {
-      const more = worth.missed > 0 ? ` (and ${worth.missed} more refusals before)` : ''
-      const why = `${fault.message}${more}`
-      const who = person?.id ?? 'unknown'
-      await deps.audit.note({ who, from: fromOf(request), action, target, result: 'refused', why })
-    }
+    const who = request.person?.id
+    // Nobody must be able to fill the log, or to hide one kind of refusal behind another.
+    const worth = who === undefined ? strangers(`${request.ip} ${target} ${code}`) : known(who)(`${action} ${code}`)
+    if (!worth.pass) return
+    const why = withMissed(say, worth.missed)
+    await deps.audit.note({ who: who ?? 'unknown', from: fromOf(request), action, target, result: 'refused', why })
+  }
+  const refused = async (request: FastifyRequest, fault: Fault, action: string): Promise<Fault> => {
+    await note(request, fault.code, fault.message, action)
     return fault
   }
 
@@ -95,37 +101,37 @@ export function guard(deps: AccessDeps): FastifyPluginAsync {
       if (access !== 'public' || url?.startsWith('/api/')) request.person = await whoIs(deps, request)
       const strange = strangeOrigin(deps.addresses, request)
       if (strange !== undefined) {
-        throw await refused(request, otherOrigin(strange), 'access.origin', request.person)
+        throw await refused(request, otherOrigin(strange), 'access.origin')
       }
       // Nothing stands there, so there is nothing to guard.
       if (request.is404) return
       if (access === 'public') return
+      // A browser on its way to a page is shown where one signs in, not JSON.
+      if (request.person === undefined && isDocs(request)) return reply.redirect('/')
       // What a 401 has to say (RFC 9110, 15.5.2).
       if (request.person === undefined) reply.header('www-authenticate', 'Bearer')
       if (request.person === undefined) throw await refused(request, signInFirst(), access ?? 'access.route')
       const allowed = mayDo(request.person, access ?? 'access.route')
       if (!allowed.ok) {
-        throw await refused(request, notPermitted(allowed.why, allowed.next), access ?? 'access.route', request.person)
+        throw await refused(request, notPermitted(allowed.why, allowed.next), access ?? 'access.route')
       }
+    })
+    // Limits of how often are kept by others, after this guard or before it: what they refuse is worth knowing as well.
+    app.addHook('onSend', async (request, reply, payload) => {
+      if (reply.statusCode !== 429) return payload
+      const access = accessOf(request.method, request.routeOptions.url ?? '')
+      const action = access === undefined || access === 'public' ? 'access.sign-in' : access
+      await note(request, 'too-many', 'That were too many requests.', action)
+      return payload
     })
   }
   return unencapsulated(plugin)
 }
 
-/** Options of a route that strangers try to get in by: at most `max` tries a minute and address. */
-export function tries(max: number) {
-  return {
-    rateLimit: {
-      max,
-      timeWindow: 60_000,
-      errorResponseBuilder: (_request: FastifyRequest, { ttl }: { ttl: number }) => tooManyTries(Math.ceil(ttl / 1000)),
-    },
-  }
-}
-
-/** Hooks and decorators of the plugin hold for the whole server, not for the plugin's own routes only. */
-function unencapsulated(plugin: FastifyPluginAsync): FastifyPluginAsync {
-  return Object.assign(plugin, { [Symbol.for('skip-override')]: true })
+/** Whether a browser asks for the page of the interface's description. */
+function isDocs(request: FastifyRequest): boolean {
+  const page = ['/api/docs', '/api/docs/'].includes(request.routeOptions.url ?? '')
+  return page && (request.headers.accept ?? '').includes('text/html')
 }
 
 /** The person of a personal token, or of the session cookie. With a token that is wrong, the cookie is not asked. */

@@ -1,7 +1,10 @@
 import { z } from 'zod'
 import type { HostView } from '../../ports/console.ts'
+import { yes } from '../../release/answer.ts'
 import { fleet, probeFleet } from '../../release/fleet.ts'
-import type { App, ServerDeps } from './deps.ts'
+import { audited } from '../audited.ts'
+import { type App, personOf, type ServerDeps } from './deps.ts'
+import { fromOf } from './guard.ts'
 import { answers, word } from './schema.ts'
 
 const hostView = z.object({
@@ -34,8 +37,13 @@ export function hostRoutes(app: App, { desk }: ServerDeps): void {
   app.post(
     '/api/v1/hosts/probe',
     { schema: { tags, summary: 'Asks the hosts now', body: filter, response } },
-    async ({ body }): Promise<HostView[]> => {
-      await probeFleet(desk, body.service)
+    async (request): Promise<HostView[]> => {
+      const { body } = request
+      const doer = { person: personOf(request), from: fromOf(request) }
+      await audited(desk, doer, { action: 'hosts.probe', about: body.service ?? 'fleet' }, async () => {
+        await probeFleet(desk, body.service)
+        return yes('')
+      })
       return fleet(desk, body.service)
     },
   )

@@ -1,6 +1,8 @@
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { translateButton, translateMessage } from '../../lib/catalogue/message.ts'
 import { type Language, translate, translateWord } from '../../lib/catalogue/translate.ts'
+import { mapItems } from './mask.ts'
+import { unencapsulated } from './plugin.ts'
 
 /** Fields of src/ports/console.ts that people read and code does not: everything else is left alone. */
 const SPOKEN = new Set(['text', 'next', 'say', 'headline', 'why', 'summary', 'source'])
@@ -64,8 +66,7 @@ export function languagePlugin(): FastifyPluginAsync {
       return translateAnswer(payload, language)
     })
   }
-  // Its hook holds for the whole server, not for the plugin's own routes only.
-  return Object.assign(plugin, { [Symbol.for('skip-override')]: true })
+  return unencapsulated(plugin)
 }
 
 /** A copy of an answer of src/ports/console.ts with what people read in it translated. */
@@ -75,11 +76,7 @@ export function translateAnswer<T>(payload: T, language: Language): T {
 
 function walk(value: unknown, language: Language): unknown {
   if (!isObject(value)) return value
-  if (Array.isArray(value)) {
-    // Points of a chart are many and hold no text.
-    const points = Array.isArray(value[0]) && typeof value[0][0] === 'number'
-    return points ? value : value.map((each) => walk(each, language))
-  }
+  if (Array.isArray(value)) return mapItems(value, (each) => walk(each, language))
   if (isMessage(value)) return translateMessage(value, language, { keepStates: true })
   if (isButton(value)) return translateButton(value, language)
   const named = 'key' in value && METRICS.has(String(value.key))

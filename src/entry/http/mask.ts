@@ -6,12 +6,14 @@ export function maskAll<T>(value: T, redact: (text: string) => string): T {
 function walk(value: unknown, redact: (text: string) => string): unknown {
   if (typeof value === 'string') return redact(value)
   if (typeof value !== 'object' || value === null) return value
-  if (Array.isArray(value)) {
-    // Points of a chart are many and hold no text.
-    const points = Array.isArray(value[0]) && typeof value[0][0] === 'number'
-    return points ? value : value.map((each) => walk(each, redact))
-  }
+  if (Array.isArray(value)) return mapItems(value, (each) => walk(each, redact))
   return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, walk(each, redact)]))
+}
+
+/** The list with every item through `map`; points of a chart, which are many and hold no text, stay as they are. */
+export function mapItems(list: unknown[], map: (item: unknown) => unknown): unknown[] {
+  const points = Array.isArray(list[0]) && typeof list[0][0] === 'number'
+  return points ? list : list.map(map)
 }
 
 const masked = new WeakSet<object>()

@@ -1,5 +1,6 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
 import * as client from 'openid-client'
 import { z } from 'zod'
 import { isLoopback } from '../../access/addresses.ts'
@@ -8,7 +9,9 @@ import { providerAway, signInLapsed, signInRefused, unknownAccount } from '../..
 import { hashOf } from '../../access/secret.ts'
 import { asFault } from '../../lib/fault.ts'
 import type { Log } from '../../lib/log.ts'
-import { type AccessDeps, isSecure, tries } from './guard.ts'
+import { type AccessDeps, cookieName, isSecure } from './guard.ts'
+import { tries } from './limits.ts'
+import { refusal } from './schema.ts'
 import { failSignIn, startSession } from './session.ts'
 
 const START = '/api/v1/session/oidc'
@@ -41,10 +44,16 @@ export function oidcRoutes(deps: OidcDeps): FastifyPluginAsync {
   const provider = createProvider(deps)
   const attempts = createAttempts(deps)
 
-  return async (app) => {
+  return async (plain) => {
+    const app = plain.withTypeProvider<ZodTypeProvider>()
+    app.setValidatorCompiler(validatorCompiler)
+    app.setSerializerCompiler(serializerCompiler)
+    const tags = ['session']
+    const redirects = { 302: z.null().describe('Goes on at the address in Location'), '4xx': refusal, '5xx': refusal }
+    const back = { tags, summary: 'Where the provider sends people back to', response: redirects }
     app.get(
       START,
-      { config: tries(30), schema: { tags: ['session'], summary: 'Signs in at the provider' } },
+      { config: tries(30), schema: { tags, summary: 'Signs in at the provider', response: redirects } },
       (_request, reply) =>
         inWords(reply, async () => {
           const config = await provider()
@@ -67,7 +76,7 @@ export function oidcRoutes(deps: OidcDeps): FastifyPluginAsync {
         }),
     )
 
-    app.get(CALLBACK, { config: tries(30), schema: { hide: true } }, (request, reply) =>
+    app.get(CALLBACK, { config: tries(30), schema: back }, (request, reply) =>
       inWords(reply, async () => {
         const attempt = attempts.take(request, reply)
         if (attempt === undefined) {
@@ -153,7 +162,8 @@ function createProvider({ oidc, log }: OidcDeps): () => Promise<client.Configura
  */
 function createAttempts(deps: OidcDeps) {
   const key = randomBytes(32)
-  const name = isSecure(deps) ? '__Host-rollcall-oidc' : 'rollcall-oidc'
+  // Asked for when it is needed: the port is known once the server listens.
+  const name = () => cookieName(deps, 'rollcall-oidc')
   const options = { path: '/', httpOnly: true, sameSite: 'lax', secure: isSecure(deps) } as const
   const used = new Map<string, number>()
 
@@ -163,13 +173,13 @@ function createAttempts(deps: OidcDeps) {
       const cipher = createCipheriv('aes-256-gcm', key, iv)
       const sealed = Buffer.concat([cipher.update(JSON.stringify(attempt)), cipher.final()])
       const value = Buffer.concat([iv, cipher.getAuthTag(), sealed]).toString('base64url')
-      reply.setCookie(name, value, { ...options, maxAge: MINUTES * 60 })
+      reply.setCookie(name(), value, { ...options, maxAge: MINUTES * 60 })
     },
 
     /** The attempt that this browser began, if it is neither over nor used; it is used from now on. */
     take(request: FastifyRequest, reply: FastifyReply): Attempt | undefined {
-      reply.clearCookie(name, options)
-      const attempt = open(request.cookies[name] ?? '')
+      reply.clearCookie(name(), options)
+      const attempt = open(request.cookies[name()] ?? '')
       const now = deps.clock().getTime()
       for (const [state, until] of used) if (until <= now) used.delete(state)
       if (attempt === undefined || attempt.until <= now) return undefined

@@ -37,7 +37,7 @@ export async function clientPages(app: App, webRoot: string): Promise<void> {
   })
   app.setNotFoundHandler(async (request, reply) => {
     const path = request.url.split('?', 1)[0] ?? ''
-    const own = /^\/(api|healthz|assets)(\/|$)/.test(path)
+    const own = /^\/(api|healthz|assets|metrics|mcp)(\/|$)/.test(path)
     // The client's paths have no dots: what has one is a file that is not there.
     const wantsPage = /text\/html|\*\/\*/.test(request.headers.accept ?? '*/*') && !path.includes('.')
     if (request.method === 'GET' && !own && wantsPage) return page(request, reply)

@@ -10,9 +10,10 @@ export interface Reader {
   offer(numbered: Numbered): void
   /** Writes what waits, unless the reader has not taken the last of it yet. */
   flush(): void
-  /** A sign of life, when the reader takes what it is sent. */
+  /** A sign of life, when the reader takes what it is sent; the end of one that has taken nothing for too long. */
   beat(): void
   reset(): void
+  /** Writes what waits, and ends: why it ends may be the last of it. */
   end(): void
 }
 
@@ -20,7 +21,11 @@ export interface Reader {
  * One reader of the feed. What it has not taken yet waits as one change per key, so a slow reader costs a bounded amount of
  * memory, loses nothing, and holds nobody up.
  */
-export function createReader(response: ServerResponse, feed: Pick<Feed, 'boot' | 'newest'>): Reader {
+export function createReader(
+  response: ServerResponse,
+  feed: Pick<Feed, 'boot' | 'newest'>,
+  stalledMs = STALLED_MS,
+): Reader {
   // Ascending by number: a key that changes again moves to the end. So the last number written covers all before it.
   const pending = new Map<string, Numbered>()
   let blocked = false
@@ -61,13 +66,15 @@ export function createReader(response: ServerResponse, feed: Pick<Feed, 'boot' |
     },
     flush,
     beat() {
-      if (!blocked) return write(': beat\n\n')
-      if (Date.now() - blockedSince > STALLED_MS) response.destroy()
+      // An event and not a comment, which a browser keeps from the page. Without an id: it is nothing that can be missed.
+      if (!blocked) return write('event: beat\ndata: {}\n\n')
+      if (Date.now() - blockedSince > stalledMs) response.destroy()
     },
     reset() {
       resetDue = true
     },
     end() {
+      flush()
       response.end()
       // Who takes nothing does not take the end either.
       setTimeout(() => response.destroy(), 200).unref()

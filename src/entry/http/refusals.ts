@@ -34,7 +34,7 @@ const STATUS: [RegExp, number][] = [
   [/^internal\./, 500],
 ]
 
-export function statusOf(fault: Fault): number {
+function statusOf(fault: Fault): number {
   const { status } = fault.data
   if (typeof status === 'number' && Number.isInteger(status) && status >= 400 && status <= 599) return status
   const known = STATUS.find(([code]) => code.test(fault.code))

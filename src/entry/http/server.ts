@@ -1,18 +1,21 @@
 import rateLimit from '@fastify/rate-limit'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
-import Fastify, { type FastifyRequest, type InjectOptions, type LightMyRequestResponse } from 'fastify'
-import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
+import Fastify, { type InjectOptions, type LightMyRequestResponse } from 'fastify'
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { trusts } from '../../access/addresses.ts'
 import { needListed } from '../../access/routes.ts'
 import { Fault } from '../../lib/fault.ts'
 import { actionRoutes } from './actions.ts'
 import { commandRoutes } from './commands.ts'
 import { compress } from './compress.ts'
 import type { App, ServerDeps } from './deps.ts'
+import { description } from './description.ts'
 import { eventRoutes } from './events.ts'
 import { hostRoutes } from './hosts.ts'
 import { jobRoutes } from './jobs.ts'
+import { presses } from './limits.ts'
 import { maskAnswer } from './mask.ts'
 import { messageRoutes } from './messages.ts'
 import { clientPages } from './pages.ts'
@@ -30,21 +33,10 @@ export interface HttpServer {
   inject(options: InjectOptions): Promise<LightMyRequestResponse>
 }
 
-const firstHop = (_address: string, hop: number): boolean => hop === 0
+const LOOPBACK = ['127.0.0.0/8', '::1']
 
 /** Everything that is sent to the server is small; long texts have bounds of their own. */
 const BODY_BYTES = 64 * 1024
-
-/** How often one person may press, type or probe; routes may set limits of their own. */
-const presses = {
-  max: 120,
-  timeWindow: '1 minute',
-  // After the guard: who is signed in has an allowance of their own, wherever they are.
-  hook: 'preValidation' as const,
-  keyGenerator: (request: FastifyRequest) => request.person?.id ?? request.ip,
-  errorResponseBuilder: (_request: FastifyRequest, { after }: { after: string }) =>
-    new Fault('entry.too-many', { say: 'That were too many requests.', next: `wait ${after}, then try it again` }),
-}
 
 /**
  * The console's server: REST under /api/v1, its description under /api/docs, live events, and the client's files. Fault
@@ -54,8 +46,8 @@ export async function createServer(deps: ServerDeps): Promise<HttpServer> {
   const { desk } = deps
   const app: App = Fastify({
     logger: false,
-    // Behind the proxy that ends TLS, one hop away, the address of the person is what it says; otherwise nobody may say it.
-    trustProxy: deps.listen.publicUrl !== undefined && firstHop,
+    // Behind the proxy that ends TLS, the address of the person is what that proxy says; nobody else may say it.
+    trustProxy: deps.listen.publicUrl !== undefined && trusts(deps.listen.trustedProxies ?? LOOPBACK),
     bodyLimit: BODY_BYTES,
     requestTimeout: 15_000,
     handlerTimeout: 120_000,
@@ -88,13 +80,7 @@ export async function createServer(deps: ServerDeps): Promise<HttpServer> {
     const fields = { method: request.method, route: request.routeOptions.url, status: reply.statusCode }
     desk.log.debug({ ...fields, ms: Math.round(reply.elapsedTime), person: request.person?.id }, 'answered')
   })
-  await app.register(swagger, {
-    openapi: {
-      openapi: '3.1.0',
-      info: { title: 'Rollcall', version: deps.version, description: 'What the console asks the server.' },
-    },
-    transform: jsonSchemaTransform,
-  })
+  await app.register(swagger, description(deps))
   for (const plugin of deps.plugins) await app.register(plugin)
   if (!app.hasDecorator('rateLimit')) await app.register(rateLimit, { global: false })
   if (!app.hasRequestDecorator('person')) app.decorateRequest('person', undefined)

@@ -28,7 +28,14 @@ const RELEASES_READ = 20
 export function serviceRoutes(app: App, { desk }: ServerDeps): void {
   app.get(
     '/api/v1/services',
-    { schema: { tags: ['services'], summary: 'The services', response: answers(z.array(serviceView)) } },
+    {
+      schema: {
+        tags: ['services'],
+        summary: 'The services',
+        querystring: z.strictObject({}),
+        response: answers(z.array(serviceView)),
+      },
+    },
     async (): Promise<ServiceView[]> => services(desk),
   )
 }

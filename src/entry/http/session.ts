@@ -7,18 +7,18 @@ import { demoOnly, signInFailed } from '../../access/refusals.ts'
 import type { Way } from '../../access/sessions.ts'
 import { checkToken } from '../../access/tokens.ts'
 import type { Fault } from '../../lib/fault.ts'
-import type { PersonView, SessionView, SignIn } from '../../ports/console.ts'
-import { type AccessDeps, cookieName, fromOf, isSecure, tries } from './guard.ts'
+import type { SessionView, SignIn } from '../../ports/console.ts'
+import { type AccessDeps, cookieName, fromOf, isSecure } from './guard.ts'
+import { tries } from './limits.ts'
+import { personView, toPersonView } from './people.ts'
 import { answers } from './schema.ts'
 
-export interface SessionDeps extends AccessDeps {
+interface SessionDeps extends AccessDeps {
   /** What everybody may know. */
   view: Pick<SessionView, 'language' | 'version' | 'channels'>
   /** How signing in through a provider is called; undefined when there is none. */
   oidc?: { label: string }
 }
-
-const personView = z.object({ id: z.string(), name: z.string(), roles: z.array(z.string()) })
 
 const sessionView = z.object({
   person: personView.nullable(),
@@ -41,8 +41,8 @@ const signIn = z.union([
 /** GET, POST and DELETE /api/v1/session: who one is, signing in, signing out. Each answers with the session as it is then. */
 export function sessionRoutes(deps: SessionDeps): FastifyPluginAsync {
   const viewOf = (person: Person | undefined): SessionView => ({
-    person: person === undefined ? null : personOf(person),
-    signIn: { demo: deps.demo ? deps.people().map(personOf) : [], token: true, oidc: deps.oidc ?? null },
+    person: person === undefined ? null : toPersonView(person),
+    signIn: { demo: deps.demo ? deps.people().map(toPersonView) : [], token: true, oidc: deps.oidc ?? null },
     may: person === undefined ? [] : actions.filter((action) => mayDo(person, action).ok),
     ...deps.view,
   })
@@ -144,10 +144,6 @@ function cookieOptions(deps: AccessDeps) {
 function targetOf(way: Way): string {
   if (way.by === 'token') return `token ${way.token}`
   return way.by === 'oidc' ? `account ${way.subject}` : 'demo'
-}
-
-function personOf({ id, name, roles }: Person): PersonView {
-  return { id, name: name ?? id, roles: [...roles] }
 }
 
 async function noteAccess(

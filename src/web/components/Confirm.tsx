@@ -1,5 +1,5 @@
 import { Button } from 'antd'
-import { useEffect, useId, useRef } from 'react'
+import { useId, useLayoutEffect, useRef } from 'react'
 import { useT } from '../i18n/index.tsx'
 
 interface Props {
@@ -22,7 +22,8 @@ export function Confirm({ title, question, action, danger, onYes, onNo }: Props)
   const dialog = useRef<HTMLDialogElement>(null)
   const yes = useRef<HTMLButtonElement>(null)
   const no = useRef<HTMLButtonElement>(null)
-  useEffect(() => {
+  // Closed while it is still in the page: one that is taken out open gives the focus to nobody.
+  useLayoutEffect(() => {
     const element = dialog.current
     if (element === null) return
     element.showModal()

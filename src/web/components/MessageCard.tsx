@@ -9,7 +9,7 @@ import { ToneIcon } from './State.tsx'
 /** A longer first sentence scrolls away with the rest of a tall card; a shorter one stays at its top with the title. */
 const LONG_LEAD = 120
 
-export interface MessageCardProps {
+interface Props {
   message: Message
   /** Beside the title: when it was posted, say. */
   aside?: ReactNode
@@ -25,14 +25,7 @@ export interface MessageCardProps {
  * A message as every surface has it, drawn as a card. All of it is text nodes: nothing that a person or a host wrote is ever read
  * as markup.
  */
-export function MessageCard({
-  message,
-  aside,
-  footer,
-  folded = false,
-  compact = false,
-  titleLevel = 3,
-}: MessageCardProps) {
+export function MessageCard({ message, aside, footer, folded = false, compact = false, titleLevel = 3 }: Props) {
   const t = useT()
   const [open, setOpen] = useState<boolean>()
   const titleId = useId()

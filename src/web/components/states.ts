@@ -16,6 +16,7 @@ const TONES: Record<string, Tone> = {
   'rolled back': 'bad',
   aborted: 'warn',
   pending: 'plain',
+  untouched: 'plain',
   deploying: 'info',
   deployed: 'info',
   observing: 'info',

@@ -157,6 +157,7 @@ export const en = {
   'state.rolling back': 'rolling back',
   'state.rolled back': 'rolled back',
   'state.aborted': 'aborted',
+  'state.untouched': 'not touched',
   'state.pending': 'pending',
   'state.deploying': 'deploying',
   'state.deployed': 'deployed',

@@ -158,6 +158,7 @@ export const zh: Record<Key, Sentence> = {
   'state.rolling back': '回滚中',
   'state.rolled back': '已回滚',
   'state.aborted': '已中止',
+  'state.untouched': '未触及',
   'state.pending': '等待中',
   'state.deploying': '部署中',
   'state.deployed': '已部署',

@@ -22,7 +22,7 @@ export function PersonMenu() {
   const items: MenuProps['items'] = [
     ...(inDemo ? [{ key: 'people', type: 'group' as const, label: t('person.switch'), children: people }] : []),
     ...(inDemo ? [] : [{ key: 'roles', label: t('person.roles', { roles: rolesOf(person, t) }), disabled: true }]),
-    ...(inDemo ? [] : [{ key: 'sign-out', label: t('person.sign-out') }]),
+    { key: 'sign-out', label: t('person.sign-out') },
     { type: 'divider' },
     { key: 'version', label: t('app.version', { version }), disabled: true },
   ]
@@ -30,10 +30,7 @@ export function PersonMenu() {
     if (key === 'sign-out') return leave.mutate(undefined, { onError: tellError })
     const chosen = signIn.demo.find((each) => each.id === key)
     if (chosen === undefined || chosen.id === person.id) return
-    become.mutate(
-      { person: chosen.id },
-      { onSuccess: () => void message.success(t('person.acting', { name: chosen.name })), onError: tellError },
-    )
+    become.mutate({ person: chosen.id }, { onError: tellError })
   }
   return (
     <Dropdown trigger={['click']} menu={{ items, onClick, selectable: true, selectedKeys: [person.id] }}>

@@ -3,7 +3,7 @@ import { NavLink } from 'react-router'
 import logo from '../assets/rollcall.svg'
 import { ToneIcon } from '../components/State.tsx'
 import { type Key, useT } from '../i18n/index.tsx'
-import { useLine } from '../live-provider.tsx'
+import { useLine } from '../live/provider.tsx'
 import { PersonMenu } from './PersonMenu.tsx'
 import { Switches } from './Switches.tsx'
 

@@ -1,9 +1,9 @@
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, realpathSync, statSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createSqliteStore, SqliteConfig } from '../../../src/adapters/sqlite/index.ts'
 import { afterPrefix, findStatement } from '../../../src/adapters/sqlite/query.ts'
 import { schemaVersion } from '../../../src/adapters/sqlite/schema.ts'
@@ -50,12 +50,22 @@ describe('SQLite', () => {
       await again.close()
     })
 
-    it('syncs its log at each commit', async () => {
-      const store = await createSqliteStore({ folder })
-      await store.close()
-      const db = new DatabaseSync(file)
-      expect(db.prepare('PRAGMA journal_mode').get()).toEqual({ journal_mode: 'wal' })
-      db.close()
+    it('is written by a connection that syncs its log at each commit', async () => {
+      // These are settings of a connection, not of the file: only the one that writes can be asked.
+      const prepare = vi.spyOn(DatabaseSync.prototype, 'prepare')
+      try {
+        const store = await createSqliteStore({ folder })
+        expect(await store.insert('things', 'a', {})).toBe(true)
+        const [db, ...others] = new Set(prepare.mock.contexts as DatabaseSync[])
+        expect(others).toEqual([])
+        expect(db?.location()).toBe(realpathSync(file))
+        expect(db?.prepare('PRAGMA journal_mode').get()).toEqual({ journal_mode: 'wal' })
+        // 2 is FULL; see "PRAGMA synchronous" in SQLite's documentation.
+        expect(db?.prepare('PRAGMA synchronous').get()).toEqual({ synchronous: 2 })
+        await store.close()
+      } finally {
+        prepare.mockRestore()
+      }
     })
 
     it('writes down what a last call asked for before it closes', async () => {

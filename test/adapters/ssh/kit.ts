@@ -192,10 +192,10 @@ export function processesWith(text: string): string[] {
     .filter((line) => line.includes(text) && !line.includes('ps -eo'))
 }
 
-/** A TCP proxy on 127.0.0.1 that can cut what runs through it. */
+/** A TCP proxy on 127.0.0.1 that can cut what runs through it, or (`mute`) drop it without a word, as a firewall does. */
 export async function createProxy(port: number, ip = '127.0.0.1') {
   const open = new Set<Socket>()
-  const state = { bytes: 0, connections: 0, refuse: false, onBytes: (_: number) => {} }
+  const state = { bytes: 0, connections: 0, refuse: false, mute: false, onBytes: (_: number) => {} }
   const server = createServer((client) => {
     state.connections++
     if (state.refuse) return client.destroy()
@@ -205,8 +205,11 @@ export async function createProxy(port: number, ip = '127.0.0.1') {
       socket.on('error', () => {})
       socket.on('close', () => open.delete(socket))
     }
-    client.pipe(upstream)
+    client.on('data', (data) => {
+      if (!state.mute) upstream.write(data)
+    })
     upstream.on('data', (data) => {
+      if (state.mute) return
       state.bytes += data.length
       client.write(data)
       state.onBytes(state.bytes)

@@ -199,7 +199,8 @@ probe() {
   say fact clock "$(date +%s.%N)"
   stored
   say fact epoch "$have"
-  tools='dd head tail wc cat mkdir mv ln rm find date df tar gzip awk sha256sum md5sum flock setsid sync timeout'
+  tools='dd head tail wc mkdir mv ln rm ls chmod readlink find date df sed awk tar gzip sha256sum md5sum flock setsid'
+  tools="$tools sleep sync timeout"
   [ -n "$2" ] && tools="$tools systemctl"
   [ -n "$3" ] && tools="$tools sudo"
   for tool in $tools; do command -v "$tool" >/dev/null || say fact missing "$tool"; done
@@ -210,6 +211,11 @@ probe() {
   line=${free#*"$NL"}
   kb=$(set -- $line && printf '%s' "${4-}")
   say fact free "${kb:-0}"
+  # The first of the folders that jobs write to where they may not; of what is not there yet, what it would be made in.
+  for each in "$at" "$root" "$dir" "$dir/jobs" "$dir/epochs"; do
+    [ -e "$each" ] || continue
+    if [ ! -d "$each" ] || [ ! -w "$each" ] || [ ! -x "$each" ]; then say fact unwritable "$each" && break; fi
+  done
   load=0
   { read -r load rest </proc/loadavg; } 2>/dev/null
   say fact load "$load"

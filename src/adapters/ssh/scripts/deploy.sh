@@ -215,7 +215,8 @@ install() {
     stage unpack "$version lies here complete"
     return
   fi
-  stage unpack
+  # Only failures need it here: what comes first is the download, or the look at the disk.
+  stage=unpack
   [ -n "$have" ] && fail "$version lies here with another content ($have, approved was $algorithm:$digest)"
   [ -e "$release" ] && fail "$release is there and was not put there by a whole deploy"
   [ "$delivery" = host ] && download

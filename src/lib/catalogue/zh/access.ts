@@ -8,7 +8,7 @@ export const access: Readonly<Record<string, string>> = {
   'Nobody is known here as {name"}.{rest_}': '这里没有名为 {name} 的人。{rest}',
   'add the person under people in rollcall.yaml': '请在 rollcall.yaml 的 people 下添加此人',
   'You are not signed in.': '你尚未登录。',
-  'sign in, or send a personal token as Authorization: Bearer': '请登录，或以 Authorization: Bearer 发送个人令牌',
+  'sign in, or send a personal token as a bearer token': '请登录，或以 bearer 令牌的形式发送个人令牌',
   'That did not sign you in.': '登录失败。',
   'check that the token is whole; whoever runs Rollcall makes a new one with: rollcall token <person>':
     '请检查令牌是否完整；Rollcall 的管理员可用 rollcall token <person> 生成新令牌',
@@ -44,6 +44,7 @@ export const access: Readonly<Record<string, string>> = {
   'This button is not known here.': '这里不认识这个按钮。',
   'type /status and use the card it names': '输入 /status，并使用其中的卡片',
   'Too many readers are connected.': '连接的读者过多。',
+  '{n#} readers of {person^} are connected already.': '{person} 已有 {n} 个连接。',
   'close some of them': '请关闭一些',
   'There is no such job.': '没有这个任务。',
   'open the release that ran it': '请打开运行它的发布',

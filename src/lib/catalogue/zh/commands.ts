@@ -5,7 +5,8 @@ export const commands: Readonly<Record<string, string>> = {
   'Buttons on the cards do the same with one press.': '卡片上的按钮一键即可完成同样的操作。',
   'which host runs which version, asked now': '现在查询各主机运行的版本',
   'prepare a release and ask for its approval, or steer one': '准备一次发布并申请审批，或操作进行中的发布',
-  'take back the release that runs now, or the last one that is done': '回滚当前或最近完成的发布',
+  'show what would go back, and ask: of the release that runs now, or of the last one that is done':
+    '显示将要回滚的内容并询问：针对当前或最近完成的发布',
   'what is going on: all releases, one release, a service, or a host with its last output':
     '查看进展：所有发布、某次发布、某个服务，或某台主机及其最近输出',
   '<service> <version> [host …]': '<服务> <版本> [主机 …]',
@@ -70,8 +71,8 @@ export const commands: Readonly<Record<string, string>> = {
   '/release {verb^} does not fit now. {why*} Next: {next}': '/release {verb} 目前不适用。{why}下一步：{next}',
   'There is nothing to roll back: no release of {service^} is on hosts ({id^} is {state!}). Next: /hosts {same^}':
     '没有可回滚的内容：主机上没有 {service} 的发布（{id} 状态：{state}）。下一步：/hosts {same}',
-  'Press Roll back to take {id^} back, or type /release rollback {same^}.':
-    '按“回滚”即可回滚 {id}，或输入 /release rollback {same}。',
+  'Press Roll back to take {id^} back, or type /release rollback {same^}, which acts at once.':
+    '按“回滚”即可回滚 {id}，或输入 /release rollback {same}（立即执行）。',
   'Roll back {id^}: {service^} {from^} → {to^}?': '回滚 {id}：{service} {from} → {to}？',
   'Roll back {id^}: {service^} {from^} → nothing?': '回滚 {id}：移除 {service} {from}？',
   'No release yet. Next: /release <service> <version>.': '还没有发布。下一步：/release <服务> <版本>。',
@@ -84,6 +85,10 @@ export const commands: Readonly<Record<string, string>> = {
     '{version} 不是有效版本：只能用字母、数字和 . _ + -，最多 64 个字符，以字母或数字开头，不含 ".."，且不能是 "current"。',
   'give the version as it was published, for example v1.2.3': '请给出发布时的版本，例如 v1.2.3',
   // The sandbox.
+  'The story releases as alice; {person^} may only look. Next: act as alice.':
+    '剧情以 alice 的身份发布，{person} 只能查看。下一步：切换为 alice。',
+  '{release^} is in progress. Next: end it first; /status {release^} says how.':
+    '{release} 正在进行中。下一步：先结束它；/status {release} 会说明方法。',
   'The story is being played already. Next: watch the channel.': '剧情已在演示中。下一步：请看频道。',
   'The story ended early': '剧情演示提前结束',
   'The story is being played for {person^}, as alice and bob: a good release, then a bad one. It takes about two minutes.':

@@ -12,6 +12,7 @@ export const preparation: Readonly<Record<string, string>> = {
   'No host is left: {why*}': '没有可用主机：{why}',
   'bring one back': '请恢复至少一台',
   'All {n#} hosts run {version^} already.': '全部 {n} 台主机已在运行 {version}。',
+  'The only host runs {version^} already.': '唯一的主机已在运行 {version}。',
   'nothing to do; /hosts shows the versions': '无需操作；/hosts 可查看版本',
   '{hosts~} {runs|run} {version^} already and will not be touched': '{hosts} 已在运行 {version}，不会变更',
   '{service^} has no hosts.': '{service} 没有主机。',

@@ -22,7 +22,8 @@ export const release: Readonly<Record<string, string>> = {
     '已中止（{by}）：{why}各主机保持所列状态。下一步：/release rollback {id}，或 /release {service} <version>',
   'Aborted ({by}): {why*} No host was changed. Next: {again}': '已中止（{by}）：{why}没有变更任何主机。下一步：{again}',
   '{n#} of {m#} hosts run {version^}': '{m} 台主机中有 {n} 台运行 {version}',
-  '/rollback {service^} takes it back': '/rollback {service} 可回滚',
+  'press Roll back, or type /release rollback {id^}, which acts at once':
+    '按“回滚”，或输入 /release rollback {id}（立即执行）',
   'Done: {count*}. If trouble shows later: {back*}.': '已完成：{count}。如之后发现问题：{back}。',
   'Done: {count*}; not {hosts~}. Next: mend what is left out, then {again} {names}; {back*}.':
     '已完成：{count}；未包含 {hosts}。下一步：修复遗漏的主机后执行 {again} {names}；{back}。',
@@ -45,6 +46,7 @@ export const release: Readonly<Record<string, string>> = {
   'about {time@}': '约 {time}',
   'No metrics: every gate will hold and ask. They are part of what is approved: once Prometheus has them, {again} makes a plan that is watched.':
     '没有指标：每个门禁都会暂停并询问。指标属于审批内容：待 Prometheus 有相应指标后，执行 {again} 可生成受监控的计划。',
+  'and {n#} more risk{|s}, in the thread': '另有 {n} 项风险，见消息串',
   'The way back: {versions}, {n#} host{|s} at a time.': '回退方式：{versions}，每次 {n} 台主机。',
   'The way back: no release, {n#} host{|s} at a time.': '回退方式：移除该服务，每次 {n} 台主机。',
   'The way back: {versions} or no release, {n#} host{|s} at a time.':
@@ -86,6 +88,7 @@ export const release: Readonly<Record<string, string>> = {
   'Batch {n#}: {version^} is on no host': '第 {n} 批：没有主机部署了 {version}',
   'the gate': '门禁',
   'paused by {by^}': '由 {by} 暂停',
+  '{by^} pressed Abort; reading what each host runs': '{by} 按下了“中止”；正在查询各主机运行的版本',
   'gate {verdict!}: {why*}': '门禁{verdict}：{why}',
   'You may: {offers}.{rest_}': '可选操作：{offers}。{rest}',
   'One host at a time: /release <{verbs^}> {id^} {host^}.': '逐台处理：/release <{verbs}> {id} {host}。',
@@ -94,6 +97,8 @@ export const release: Readonly<Record<string, string>> = {
   '{by^} pressed Roll back': '{by} 按下了“回滚”',
   '{by^} pressed {order} too late: {why*}': '{by} 按下 {order} 太晚：{why}',
   '{by^} pressed {order}, and it was not done: {why*}': '{by} 按下了 {order}，但未执行：{why}',
+  'the gate failed, and {by^} requested the release; somebody else has to promote it':
+    '门禁未通过，而发布由 {by} 申请；须由他人晋级',
   '{by^} is no longer among the people in rollcall.yaml': '{by} 已不在 rollcall.yaml 的人员名单中',
   'the rollback had begun': '回滚已经开始',
   'the release was over': '发布已经结束',

@@ -69,6 +69,12 @@ function dayStart(day: string): Date | undefined {
   return Number.isNaN(date.getTime()) ? undefined : date
 }
 
+/** How many of a release's hosts something happened to, and how many it was meant for. */
+export function touchedOf({ hosts }: Pick<ReleaseView, 'hosts'>): { touched: number; total: number } {
+  const total = Object.values(hosts).reduce((sum, count) => sum + count, 0)
+  return { touched: total - (hosts.pending ?? 0), total }
+}
+
 export interface Summary {
   shown: number
   running: number

@@ -9,7 +9,7 @@ import { duration } from '../../format.ts'
 import { type Key, useLanguage, useT } from '../../i18n/index.tsx'
 import { useReleases, useServices } from '../../queries.ts'
 import { Choice, Figure, PageHead } from '../shared/ui.tsx'
-import { forServer, type HistoryFilter, readFilter, STATES, summarize, writeFilter } from './filter.ts'
+import { forServer, type HistoryFilter, readFilter, STATES, summarize, touchedOf, writeFilter } from './filter.ts'
 import './history.css'
 
 /** All releases, newest first, as far as one has asked; the filters stand in the address, so that a list can be sent on. */
@@ -75,7 +75,7 @@ export default function History() {
 
 function Row({ release }: { release: ReleaseView }) {
   const t = useT()
-  const hosts = Object.values(release.hosts).reduce((sum, count) => sum + count, 0)
+  const { touched, total } = touchedOf(release)
   const approvers = release.approvals.map((approval) => approval.by).join(', ')
   return (
     <Link className="history-row" to={`/releases/${encodeURIComponent(release.id)}`}>
@@ -97,7 +97,11 @@ function Row({ release }: { release: ReleaseView }) {
         {release.requester}
         {approvers === '' ? null : <span className="muted"> {t('history.approved-by', { names: approvers })}</span>}
       </span>
-      <span className="history-hosts">{hosts === 0 ? '–' : t('hosts.count', { count: hosts })}</span>
+      <span className="history-hosts">{total === 0
+          ? '–'
+          : touched === total
+            ? t('hosts.count', { count: total })
+            : t('history.hosts-touched', { touched, count: total })}</span>
       <span className="history-took">
         {release.seconds === undefined ? (
           '–'

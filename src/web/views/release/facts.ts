@@ -1,6 +1,6 @@
 import type { HostProgressView, ReleaseDetail, Tone } from '../../../ports/console.ts'
 
-/** Progress of hosts in the order in which a bar shows it: what is settled first, what is to come last. */
+/** Progress of hosts in the order in which a bar shows it: what runs the new version first, what is to come last. */
 export const PROGRESS = [
   'healthy',
   'skipped',
@@ -10,6 +10,7 @@ export const PROGRESS = [
   'rolling back',
   'deploying',
   'pending',
+  'untouched',
 ] as const
 
 export interface BatchProgress {
@@ -20,13 +21,19 @@ export interface BatchProgress {
   atOnce?: number
   /** Hosts by state, in the order of the bar; states without hosts are left out. */
   counts: { state: string; count: number }[]
-  /** Hosts of which nothing more is expected: healthy, skipped or taken back. */
-  settled: number
+  /** Hosts that run the new version and passed: what the card's bar counts too. */
+  healthy: number
+}
+
+/** The hosts' progress. When the release is over nothing is pending any more: what waited then was not touched. */
+export function progressOf({ progress, over }: Pick<ReleaseDetail, 'progress' | 'over'>): HostProgressView[] {
+  if (!over) return progress
+  return progress.map((host) => (host.state === 'pending' ? { ...host, state: 'untouched' } : host))
 }
 
 /** The batches of the plan with their hosts' progress, in order; hosts outside of it form a batch 0 at the end. */
-export function batchesOf(release: Pick<ReleaseDetail, 'progress' | 'plan'>): BatchProgress[] {
-  const byBatch = Map.groupBy(release.progress, (host) => host.batch)
+export function batchesOf(release: Pick<ReleaseDetail, 'progress' | 'plan' | 'over'>): BatchProgress[] {
+  const byBatch = Map.groupBy(progressOf(release), (host) => host.batch)
   const planned = release.plan?.batches ?? []
   const ids = [...planned.map((batch) => batch.id), ...byBatch.keys()].filter((id, i, all) => all.indexOf(id) === i)
   return ids
@@ -40,7 +47,7 @@ export function batchesOf(release: Pick<ReleaseDetail, 'progress' | 'plan'>): Ba
         windowSeconds: batch?.windowSeconds,
         atOnce: batch?.atOnce,
         counts: countStates(hosts),
-        settled: hosts.filter(({ state }) => ['healthy', 'skipped', 'rolled back'].includes(state)).length,
+        healthy: hosts.filter(({ state }) => state === 'healthy').length,
       }
     })
 }
@@ -77,10 +84,11 @@ export function secondsLeft(release: Pick<ReleaseDetail, 'state' | 'now' | 'plan
   return later + here
 }
 
-/** The letter on a host's tile; healthy and pending bear none, they are the usual cases. */
+/** The letter on a host's tile; those that are healthy, pending or untouched bear none, they are the usual cases. */
 export const LETTERS: Record<string, string> = {
   healthy: '',
   pending: '',
+  untouched: '',
   deploying: '↻',
   failed: '✕',
   unreachable: '?',

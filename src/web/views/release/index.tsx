@@ -11,7 +11,7 @@ import { duration } from '../../format.ts'
 import { useLanguage, useT } from '../../i18n/index.tsx'
 import { useRelease } from '../../queries.ts'
 import { PageHead } from '../shared/ui.tsx'
-import { secondsLeft } from './facts.ts'
+import { progressOf, secondsLeft } from './facts.ts'
 import { Gate } from './gate.tsx'
 import { HostDrawer } from './host.tsx'
 import { Plan } from './plan.tsx'
@@ -46,7 +46,7 @@ function Shown({ release }: { release: ReleaseDetail }) {
   const t = useT()
   const [params, setParams] = useSearchParams()
   const tab = TABS.find((each) => each === params.get('tab')) ?? firstTab(release)
-  const host = release.progress.find((each) => each.host === params.get('host'))
+  const host = progressOf(release).find((each) => each.host === params.get('host'))
   const set = (name: string, value: string | undefined) =>
     setParams(
       (old) => {

@@ -5,7 +5,7 @@ import { StateTag } from '../../components/State.tsx'
 import { isState, toneOf } from '../../components/states.ts'
 import { type Key, useT } from '../../i18n/index.tsx'
 import { Panel, Table } from '../shared/ui.tsx'
-import { type BatchProgress, batchesOf, LETTERS, PROGRESS, troubled } from './facts.ts'
+import { type BatchProgress, batchesOf, LETTERS, PROGRESS, progressOf, troubled } from './facts.ts'
 
 /** Up to so many hosts, all are rows; a larger fleet is tiles, and only trouble is told in rows. */
 const ROWS = 16
@@ -14,13 +14,14 @@ const ROWS = 16
 export function Progress({ release, onHost }: { release: ReleaseDetail; onHost: (host: string) => void }) {
   const t = useT()
   const batches = batchesOf(release)
+  const progress = progressOf(release)
   if (release.progress.length === 0)
     return <Empty title={t('release.no-progress')} hint={t('release.no-progress-hint')} />
-  const small = release.progress.length <= ROWS
-  const rows = small ? release.progress : troubled(release)
+  const small = progress.length <= ROWS
+  const rows = small ? progress : troubled(release)
   return (
     <>
-      <Panel title={t('release.batches')} extra={small ? null : <Legend release={release} />}>
+      <Panel title={t('release.batches')} extra={small ? null : <Legend progress={progress} />}>
         <div className="rel-batches">
           {batches.map((batch) => (
             <Batch key={batch.id} batch={batch} now={release.now} tiles={!small} onHost={onHost} />
@@ -64,9 +65,10 @@ export function Progress({ release, onHost }: { release: ReleaseDetail; onHost: 
 }
 
 /** What the tiles' shapes mean, of the states that there are. */
-function Legend({ release }: { release: ReleaseDetail }) {
+function Legend({ progress }: { progress: HostProgressView[] }) {
   const word = useStateWord()
-  const present = PROGRESS.filter((state) => release.progress.some((host) => host.state === state))
+  const counts = Map.groupBy(progress, (host) => host.state)
+  const present = PROGRESS.filter((state) => counts.has(state))
   return (
     <ul className="rel-key">
       {present.map((state) => (
@@ -74,7 +76,7 @@ function Legend({ release }: { release: ReleaseDetail }) {
           <span className="rel-tile" data-state={state} data-tone={toneOf(state)} aria-hidden="true">
             {LETTERS[state] ?? ''}
           </span>
-          {word(state)} <b>{release.hosts[state] ?? ''}</b>
+          {word(state)} <b>{counts.get(state)?.length}</b>
         </li>
       ))}
     </ul>
@@ -104,7 +106,7 @@ function Batch({
         <h3>{name}</h3>
         {here && now !== undefined ? <StateTag state={now.doing} /> : null}
         <span className="muted rel-batch-note">{summary}</span>
-        <span className="rel-batch-count">{t('common.done-of', { done: batch.settled, total })}</span>
+        <span className="rel-batch-count">{t('release.healthy-of', { done: batch.healthy, total })}</span>
       </div>
       <div
         className="rel-bar"
@@ -112,7 +114,7 @@ function Batch({
         aria-label={name}
         aria-valuemin={0}
         aria-valuemax={total}
-        aria-valuenow={batch.settled}
+        aria-valuenow={batch.healthy}
         aria-valuetext={summary}
       >
         {batch.counts.map(({ state, count }) => (

@@ -1,6 +1,8 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { createContext, type ReactNode, useContext, useEffect, useState } from 'react'
-import { follow, type Line } from './live.ts'
+import { follow } from './follow.ts'
+import type { Line } from './news.ts'
+import { hallOf } from './share.ts'
 
 const Context = createContext<Line>('connecting')
 
@@ -8,7 +10,7 @@ const Context = createContext<Line>('connecting')
 export function LiveProvider({ children }: { children: ReactNode }) {
   const client = useQueryClient()
   const [line, setLine] = useState<Line>('connecting')
-  useEffect(() => follow(client, setLine), [client])
+  useEffect(() => follow(client, setLine, hallOf(globalThis)), [client])
   return <Context.Provider value={line}>{children}</Context.Provider>
 }
 
