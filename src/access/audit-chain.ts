@@ -71,15 +71,43 @@ export async function readEntries(store: Store, from: number, limit: number): Pr
   try {
     return await store.read(AUDIT_STREAM, from, limit)
   } catch (error) {
-    // What will not be better later is a row that is not what was written.
-    if (!(error instanceof Fault) || error.code !== 'store.unavailable' || error.retry) throw error
-    if (limit === 1) return [{ seq: from, unreadable: true }]
+    if (!isDamage(error)) throw error
+    if (limit === 1) {
+      // A store that is closed or no database at all says the same; it cannot answer where nothing stands either.
+      await store.read(AUDIT_STREAM, Number.MAX_SAFE_INTEGER, 1)
+      return [{ seq: from, unreadable: true }]
+    }
     const half = Math.ceil(limit / 2)
     const first = await readEntries(store, from, half)
     const last = first.at(-1)
     if (last === undefined || 'unreadable' in last) return first
     return [...first, ...(await readEntries(store, last.seq + 1, limit - first.length))]
   }
+}
+
+/**
+ * What the next entry is chained to. After an entry that is damaged the chain begins anew, broken there as `verifyChain` says: what
+ * happens from now on is written down all the same.
+ */
+export async function readTail(store: Store): Promise<AuditHead> {
+  try {
+    const [last] = await store.last(AUDIT_STREAM, 1)
+    if (last === undefined) return { entries: 0, head: GENESIS }
+    const parsed = storedSchema.safeParse(last.entry)
+    return { entries: last.seq + 1, head: parsed.success ? parsed.data.mac : GENESIS }
+  } catch (error) {
+    if (!isDamage(error)) throw error
+  }
+  // The number of the last entry, by halving: no entry stands at `high` or behind it, one does at `low` or behind it.
+  const any = async (seq: number) => (await readEntries(store, seq, 1)).length > 0
+  let [low, high] = [0, 1]
+  while (await any(high)) [low, high] = [high, high * 2]
+  while (high - low > 1) {
+    const middle = Math.floor((low + high) / 2)
+    if (await any(middle)) low = middle
+    else high = middle
+  }
+  return { entries: high, head: GENESIS }
 }
 
 /** The mac of the entry with this number; undefined when there is none, or none that can be read. */
@@ -126,6 +154,11 @@ export async function verifyChain(
   if (next < wanted) return broken(`${wanted - next} of ${wanted} entries are missing at the end`)
   if (unseen.size > 0) return broken('the head that was kept is not in this chain: its end was removed')
   return { ok: true, entries: next, head }
+}
+
+/** What may be a row that is not what was written: it will not be better later, as a store that is busy may be. */
+function isDamage(error: unknown): boolean {
+  return error instanceof Fault && error.code === 'store.unavailable' && !error.retry
 }
 
 /** What is wrong with this entry as number `seq`, or its mac. */

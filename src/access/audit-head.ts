@@ -13,6 +13,9 @@ const keptSchema = z.strictObject({
   mac: z.string().regex(/^[0-9a-f]{64}$/),
 })
 
+/** What is wrong when the file holds something else than a head that was made with the key. */
+export const FORGED = 'the head that is kept in audit.head was changed, or was made with another key'
+
 /** A head as the file has it; `forged` when the file does not hold one that was made with the key. */
 export type KeptHead = AuditHead | 'forged' | undefined
 

@@ -9,13 +9,13 @@ import {
   type AuditFields,
   type AuditHead,
   auditEntrySchema,
-  GENESIS,
   macOf,
   readEntries,
+  readTail,
   type Verdict,
   verifyChain,
 } from './audit-chain.ts'
-import { type AuditHeads, holds } from './audit-head.ts'
+import { type AuditHeads, FORGED, holds } from './audit-head.ts'
 
 /** Where somebody acts from. */
 export interface From {
@@ -101,14 +101,6 @@ export function createAudit(options: AuditOptions): Audit {
     return result
   }
 
-  const readTail = async (): Promise<AuditHead> => {
-    const [last] = await store.last(AUDIT_STREAM, 1)
-    if (last === undefined) return { entries: 0, head: GENESIS }
-    const mac =
-      typeof last.entry === 'object' && last.entry !== null && 'mac' in last.entry ? last.entry.mac : undefined
-    return { entries: last.seq + 1, head: typeof mac === 'string' ? mac : GENESIS }
-  }
-
   /** Puts one entry at the end of the chain. The number is claimed together with the writing: two writers never fork it. */
   const append = async (entry: AuditFields): Promise<void> => {
     if (doubtful !== undefined) {
@@ -119,7 +111,7 @@ export function createAudit(options: AuditOptions): Audit {
       if (written) return
     }
     for (;;) {
-      tail ??= await readTail()
+      tail ??= await readTail(store)
       const seq = tail.entries
       const mac = macOf(key, tail.head, seq, entry)
       doubtful = { seq, mac }
@@ -237,7 +229,7 @@ export function createAudit(options: AuditOptions): Audit {
     },
 
     async page({ person, action, result, before, limit }) {
-      const { entries, head } = await readTail()
+      const { entries, head } = await readTail(store)
       await learnNames(entries)
       const found: AuditEntryView[] = []
       for (let end = Math.min(before ?? entries, entries); end > 0 && found.length <= limit; end -= SCAN) {
@@ -259,14 +251,13 @@ export function createAudit(options: AuditOptions): Audit {
       }
     },
 
-    head: readTail,
+    head: () => readTail(store),
     async verify(kept) {
       // Before the chain, which others may add to in the meantime.
       const own = await heads?.read()
       const verdict = await verifyChain(store, key, kept, own === 'forged' ? undefined : own)
       if (!verdict.ok || own !== 'forged') return verdict
-      const why = 'the head that is kept in audit.head was changed, or was made with another key'
-      return { ...verdict, ok: false, brokenAt: verdict.entries, why }
+      return { ...verdict, ok: false, brokenAt: verdict.entries, why: FORGED }
     },
     stands: async () => holds(store, await heads?.read()),
     async flush() {

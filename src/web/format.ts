@@ -42,3 +42,10 @@ export function fullMoment(iso: string, language: Language): string {
     timeStyle: 'long',
   }).format(at)
 }
+
+/** The moment that a field's value is, when it is one in exactly the form of the cards: `2026-11-21 16:09:22 +00:00`; as ISO 8601. */
+export function momentIn(text: string): string | undefined {
+  const [, day, time, zone] = /^(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2}) ([+-]\d{2}:\d{2})$/.exec(text) ?? []
+  const iso = `${day}T${time}${zone}`
+  return day === undefined || Number.isNaN(Date.parse(iso)) ? undefined : iso
+}

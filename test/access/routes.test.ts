@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { type Addresses, isLoopback, knownHost, knownOrigin } from '../../src/access/addresses.ts'
+import { type Addresses, isLoopback, knownHost, knownOrigin, trusts } from '../../src/access/addresses.ts'
 import { isAction } from '../../src/access/policy.ts'
 import { accessOf, needListed, routes } from '../../src/access/routes.ts'
-import { createSieve } from '../../src/access/sieve.ts'
+import { createSieve, createSieves, withMissed } from '../../src/access/sieve.ts'
 
 describe('the table of routes', () => {
   test('names actions of the policy table only', () => {
@@ -95,6 +95,44 @@ describe('addresses', () => {
     expect(knownOrigin(at({ publicUrl: 'https://r.test' }), origin)).toBe(ours)
   })
 
+  test.each([
+    ['http://tunnel', true],
+    ['https://tunnel', true],
+    ['https://TUNNEL', true],
+    ['http://tunnel:8888', true],
+    ['https://desk.test:9000', true],
+    ['https://desk.test', false],
+    ['http://tunnel:3000', false],
+    ['https://tunnel.evil.test', false],
+    ['tunnel', false],
+    ['ftp://tunnel', false],
+  ])('the origin %j of a listed host: %s', (origin, ours) => {
+    const addresses = at({ allowedHosts: ['tunnel', 'desk.test:9000'] })
+    expect(knownOrigin(addresses, origin)).toBe(ours)
+    // Whatever is served may also press.
+    if (ours) expect(knownHost(addresses, new URL(origin).host)).toBe(true)
+  })
+
+  test.each([
+    ['127.0.0.1', true],
+    ['127.9.9.9', true],
+    ['::1', true],
+    ['::ffff:127.0.0.1', true],
+    ['10.0.0.5', true],
+    ['10.0.0.6', false],
+    ['192.168.7.200', true],
+    ['192.168.8.1', false],
+    ['fd00::77', true],
+    ['fd01::77', false],
+    ['203.0.113.9', false],
+    ['unknown', false],
+    ['', false],
+  ])('%j is a trusted proxy: %s', (address, trusted) => {
+    const list = ['127.0.0.0/8', '::1', '10.0.0.5', '192.168.7.0/24', 'fd00::/16']
+    expect(trusts(list)(address)).toBe(trusted)
+    expect(trusts([])(address)).toBe(false)
+  })
+
   test.each(['127.0.0.1', '127.1.2.3', '::1', '[::1]', 'localhost'])('%s is this machine', (host) =>
     expect(isLoopback(host)).toBe(true),
   )
@@ -116,4 +154,20 @@ test('the sieve lets each key pass once a window, only so many, and counts the r
   // A clock that goes back begins a new window instead of none.
   time.ms = 10
   expect(sieve('a')).toEqual({ pass: true, missed: 0 })
+})
+
+test('each of the people has a sieve of their own: ten of a kind pass within a minute, and no kind hides another', () => {
+  const time = { ms: 0 }
+  const sieves = createSieves(() => new Date(time.ms))
+  const passed = (who: string, kind: string, times: number) =>
+    Array.from({ length: times }, () => sieves(who)(kind)).filter(({ pass }) => pass).length
+  expect(passed('vera', 'audit.read', 600)).toBe(10)
+  expect(passed('vera', 'release.approve', 3)).toBe(3)
+  expect(passed('bob', 'audit.read', 3)).toBe(3)
+  for (let kind = 0; kind < 100; kind++) passed('mallory', `kind ${kind}`, 10)
+  expect(sieves('mallory')('one more')).toEqual({ pass: false })
+  time.ms = 60_000
+  expect(sieves('mallory')('one more')).toEqual({ pass: true, missed: 941 })
+  expect(withMissed('No.', 941)).toBe('No. (and 941 more refusals before)')
+  expect(withMissed('No.', 0)).toBe('No.')
 })

@@ -99,7 +99,7 @@ describe.skipIf(skipReal)('the sandbox', () => {
     const { config } = world
     expect(config.hosts).toHaveLength(6)
     expect(config.people.map(({ id, roles }) => [id, roles])).toEqual([
-      ['alice', ['operator']],
+      ['alice', ['operator', 'approver']],
       ['bob', ['approver']],
       ['vera', ['viewer']],
     ])

@@ -16,6 +16,7 @@ export const SILENT_FILES: Record<string, string> = {
   'src/release/policy-config.ts': TERMINAL,
   'src/access/config.ts': TERMINAL,
   'src/access/audit-chain.ts': TERMINAL,
+  'src/access/audit-head.ts': TERMINAL,
   'src/access/audit-key.ts': TERMINAL,
   'src/access/tokens.ts': TERMINAL,
   'src/knowledge/knowledge.ts': TERMINAL,

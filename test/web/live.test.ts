@@ -1,5 +1,5 @@
-import { describe, expect, it } from 'vitest'
-import { queryString } from '../../src/web/api.ts'
+import { describe, expect, it, vi } from 'vitest'
+import { api, queryString } from '../../src/web/api.ts'
 import { keys, staleAfter } from '../../src/web/keys.ts'
 import { readChange } from '../../src/web/live/news.ts'
 
@@ -55,4 +55,20 @@ it('a query leaves out what is empty and quotes the rest', () => {
   expect(queryString({})).toBe('')
   expect(queryString({ a: undefined, b: '' })).toBe('')
   expect(queryString({ channel: '#releases', before: 0 })).toBe('?channel=%23releases&before=0')
+})
+
+it('the server is asked for the audit entries of a person, an action and a result', async () => {
+  const asked: string[] = []
+  vi.stubGlobal('fetch', async (url: string) => {
+    asked.push(url)
+    return Response.json({ entries: [], more: false, head: '' })
+  })
+  await api.audit({ person: 'alice', action: 'release.approve', result: 'refused' })
+  vi.unstubAllGlobals()
+  const { searchParams } = new URL(asked[0] ?? '', 'http://console')
+  expect(Object.fromEntries(searchParams)).toMatchObject({
+    person: 'alice',
+    action: 'release.approve',
+    result: 'refused',
+  })
 })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { stateIn, toneOf } from '../../src/web/components/states.ts'
-import { duration, moment } from '../../src/web/format.ts'
+import { duration, moment, momentIn } from '../../src/web/format.ts'
 import { en } from '../../src/web/i18n/en.ts'
 import { grow, LONGEST } from '../../src/web/output.ts'
 import { PALETTE } from '../../src/web/theme.ts'
@@ -25,6 +25,23 @@ describe('moments', () => {
     expect(moment(new Date(2026, 0, 20, 9, 5).toISOString(), 'en', now)).toBe('09:05')
     expect(moment(new Date(2026, 0, 3, 9, 5).toISOString(), 'en', now)).toBe('3 Jan, 09:05')
     expect(moment(new Date(2025, 0, 3, 9, 5).toISOString(), 'en', now)).toBe('3 Jan 2025, 09:05')
+  })
+
+  it('are found in a field in exactly the form of the cards, and nowhere else', () => {
+    const found = momentIn('2026-11-21 16:09:22 +08:00')
+    expect(new Date(found ?? '').toISOString()).toBe('2026-11-21T08:09:22.000Z')
+    expect(new Date(momentIn('2026-11-21 16:09:22 +00:00') ?? '').toISOString()).toBe('2026-11-21T16:09:22.000Z')
+    for (const other of [
+      '2026-11-21',
+      '2026-11-21 16:09:22',
+      '2026-11-21T16:09:22Z',
+      'until 2026-11-21 16:09:22 +00:00',
+      '2026-11-21 16:09:22 +00:00\n',
+      '2026-13-41 16:09:22 +00:00',
+      '1.0.0',
+    ]) {
+      expect(momentIn(other)).toBeUndefined()
+    }
   })
 
   it('are nothing when the text is none', () => {

@@ -1,14 +1,18 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { HostView } from '../../src/ports/console.ts'
-import { fillOf, LETTER_COLOR, VERSION_COLORS } from '../../src/web/views/fleet/colors.ts'
+import { fillOf, VERSION_COLORS } from '../../src/web/views/fleet/colors.ts'
 import {
+  answered,
   COLORS,
   choices,
   type FleetFilter,
   filterTiles,
   groupTiles,
   LETTERS,
+  lastHeard,
   MARKS,
   markOf,
   readFilter,
@@ -138,7 +142,33 @@ describe('colours of versions', () => {
   })
 
   test.each(['light', 'dark'] as const)('let the letter on a tile be read in %s (4.5 : 1)', (mode) => {
-    for (const color of VERSION_COLORS[mode]) expect(contrast(color, LETTER_COLOR[mode])).toBeGreaterThanOrEqual(4.5)
+    const style = readFileSync(join(import.meta.dirname, '../../src/web/views/fleet/fleet.css'), 'utf8')
+    const selector = mode === 'dark' ? ':root[data-theme="dark"] .fleet-tile {' : '\n.fleet-tile {'
+    const rule = style.slice(style.indexOf(selector) + selector.length)
+    const letter = /^\s*--letter: #(\w+);/.exec(rule)?.[1] ?? ''
+    const whole = letter.length === 3 ? letter.replace(/./g, '$&$&') : letter
+    for (const color of VERSION_COLORS[mode]) expect(contrast(color, `#${whole}`)).toBeGreaterThanOrEqual(4.5)
+  })
+})
+
+describe('a host', () => {
+  const at = (state: string, seenAt?: string) => ({ state, seenAt })
+
+  test('that did not answer was asked, not heard from', () => {
+    expect(answered(at('running', '2026-01-01T10:00:00Z'))).toBe(true)
+    expect(answered(at('stopped', '2026-01-01T10:00:00Z'))).toBe(true)
+    expect(answered(at('unreachable', '2026-01-01T10:00:00Z'))).toBe(false)
+    expect(answered(at('unknown'))).toBe(false)
+  })
+
+  test('that did not answer says nothing about when the fleet was last heard from', () => {
+    const hosts = [
+      at('running', '2026-01-01T10:00:00Z'),
+      at('stopped', '2026-01-01T10:05:00Z'),
+      at('unreachable', '2026-01-01T11:00:00Z'),
+    ]
+    expect(lastHeard(hosts)).toBe('2026-01-01T10:05:00Z')
+    expect(lastHeard([at('unreachable', '2026-01-01T11:00:00Z'), at('unknown')])).toBeUndefined()
   })
 })
 

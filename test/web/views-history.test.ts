@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { ReleaseView } from '../../src/ports/console.ts'
 import { changesOf } from '../../src/web/views/audit/changes.ts'
-import { forServer, readFilter, STATES, summarize, writeFilter } from '../../src/web/views/history/filter.ts'
+import * as audit from '../../src/web/views/audit/filter.ts'
+import { forServer, readFilter, STATES, summarize, touchedOf, writeFilter } from '../../src/web/views/history/filter.ts'
 
 const release = (change: Partial<ReleaseView>): ReleaseView => ({
   id: 'rel-1',
@@ -81,6 +82,27 @@ describe('the summary of the history', () => {
 
   test('claims no success share of nothing', () => {
     expect(summarize([release({ state: 'expired' })])).toMatchObject({ success: undefined, medianSeconds: undefined })
+  })
+})
+
+describe('the hosts of a release', () => {
+  test('are counted by whether anything happened to them', () => {
+    expect(touchedOf(release({ hosts: { 'rolled back': 1, pending: 5 } }))).toEqual({ touched: 1, total: 6 })
+    expect(touchedOf(release({ hosts: { healthy: 6 } }))).toEqual({ touched: 6, total: 6 })
+    expect(touchedOf(release({ hosts: {} }))).toEqual({ touched: 0, total: 0 })
+  })
+})
+
+describe('the filter of the audit log', () => {
+  test('comes back from the address as it went there', () => {
+    for (const filter of [{}, { person: 'alice' }, { person: 'bob', action: 'release.approve', result: 'refused' }]) {
+      expect(audit.readFilter(new URLSearchParams(audit.writeFilter(filter)))).toEqual(filter)
+    }
+    expect(audit.writeFilter({ person: 'alice', result: undefined })).toEqual({ person: 'alice' })
+  })
+
+  test('asks for no result that there is not', () => {
+    expect(audit.readFilter(new URLSearchParams('result=maybe&person=%20'))).toEqual({})
   })
 })
 

@@ -4,11 +4,14 @@ import type { HostProgressView, ReleaseDetail } from '../../src/ports/console.ts
 import {
   batchesOf,
   jobState,
+  judgedValue,
   LETTERS,
   PROGRESS,
+  progressOf,
   secondsLeft,
   troubled,
   wayBack,
+  windowOf,
 } from '../../src/web/views/release/facts.ts'
 import { visible } from '../../src/web/views/release/visible.ts'
 
@@ -39,7 +42,7 @@ const progress = [
 ]
 
 describe('the batches', () => {
-  const batches = batchesOf({ plan, progress })
+  const batches = batchesOf({ plan, progress, over: false })
 
   test('stand in the order of the plan, hosts outside of it last', () => {
     expect(batches.map(({ id, hosts }) => [id, hosts.length])).toEqual([
@@ -56,12 +59,25 @@ describe('the batches', () => {
       { state: 'failed', count: 1 },
       { state: 'pending', count: 1 },
     ])
-    expect(batches[1]?.settled).toBe(1)
+    expect(batches[1]?.healthy).toBe(1)
   })
 
   test('put a state that nobody knows at the end instead of losing it', () => {
-    const [batch] = batchesOf({ progress: [host('a', 1, 'odd'), host('b', 1, 'pending')] })
+    const [batch] = batchesOf({ over: false, progress: [host('a', 1, 'odd'), host('b', 1, 'pending')] })
     expect(batch?.counts.map(({ state }) => state)).toEqual(['pending', 'odd'])
+  })
+
+  test('count nothing but healthy hosts as done, as the card does: not what was taken back or skipped', () => {
+    const [batch] = batchesOf({ over: true, progress: [host('a', 1, 'rolled back'), host('b', 1, 'skipped')] })
+    expect(batch?.healthy).toBe(0)
+    expect(batch?.counts.map(({ state }) => state)).toEqual(['skipped', 'rolled back'])
+  })
+
+  test('say of hosts that waited that they were not touched, once the release is over', () => {
+    const ended = batchesOf({ plan, progress, over: true })
+    expect(ended[1]?.counts.at(-1)).toEqual({ state: 'untouched', count: 1 })
+    expect(progressOf({ progress, over: true }).map(({ state }) => state)).not.toContain('pending')
+    expect(progressOf({ progress, over: false })).toEqual(progress)
   })
 
   test('give every state of a host a letter or the plain look', () => {
@@ -102,6 +118,28 @@ test('the way back counts hosts by version, most first', () => {
     { version: '1.0.0', hosts: 2 },
     { version: null, hosts: 1 },
   ])
+})
+
+describe('an observation window', () => {
+  test.each([
+    ['window of batch 1, round 1', 1],
+    ['window of batch 2, round 3', 3],
+    ['window of batch 2', 1],
+  ])('%s is of round %i', (name, round) => {
+    expect(windowOf({ name, batch: 2 })).toEqual({ batch: 2, round })
+  })
+
+  test('is judged by the number of its own verdict, and by none when a later round has replaced it', () => {
+    const metric = { key: 'error_rate', name: 'error rate', verdict: 'fail', why: '', value: 0.081 }
+    const verdicts = [
+      { batch: 1, at: '', verdict: 'fail', why: 'error rate 8.1 %', metrics: [metric] },
+      { batch: 2, at: '', verdict: 'pass', why: 'in order', metrics: [{ ...metric, value: 0.001 }] },
+    ]
+    const window = { batch: 1, verdict: 'fail', why: 'error rate 8.1 %' }
+    expect(judgedValue(verdicts, window, 'error_rate')).toBe(0.081)
+    expect(judgedValue(verdicts, window, 'latency')).toBeUndefined()
+    expect(judgedValue(verdicts, { ...window, why: 'an earlier round' }, 'error_rate')).toBeUndefined()
+  })
 })
 
 describe("a job's state", () => {

@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
-import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import * as client from 'openid-client'
 import { z } from 'zod'
 import { isLoopback } from '../../access/addresses.ts'
@@ -44,13 +44,11 @@ export function oidcRoutes(deps: OidcDeps): FastifyPluginAsync {
   const provider = createProvider(deps)
   const attempts = createAttempts(deps)
 
-  return async (plain) => {
-    const app = plain.withTypeProvider<ZodTypeProvider>()
+  return async (app) => {
     app.setValidatorCompiler(validatorCompiler)
     app.setSerializerCompiler(serializerCompiler)
     const tags = ['session']
     const redirects = { 302: z.null().describe('Goes on at the address in Location'), '4xx': refusal, '5xx': refusal }
-    const back = { tags, summary: 'Where the provider sends people back to', response: redirects }
     app.get(
       START,
       { config: tries(30), schema: { tags, summary: 'Signs in at the provider', response: redirects } },
@@ -76,18 +74,21 @@ export function oidcRoutes(deps: OidcDeps): FastifyPluginAsync {
         }),
     )
 
-    app.get(CALLBACK, { config: tries(30), schema: back }, (request, reply) =>
-      inWords(reply, async () => {
-        const attempt = attempts.take(request, reply)
-        if (attempt === undefined) {
-          throw await failSignIn(deps, request, signInLapsed(), 'oidc', 'no attempt, or one that is over or was used')
-        }
-        const subject = await exchange(deps, await provider(), request, attempt)
-        const person = findPerson(deps.people(), 'console', subject)
-        if (person === undefined) throw await failSignIn(deps, request, unknownAccount(subject), `account ${subject}`)
-        await startSession(deps, request, reply, person, { by: 'oidc', subject })
-        return reply.redirect('/')
-      }),
+    app.get(
+      CALLBACK,
+      { config: tries(30), schema: { tags, summary: 'Where the provider sends people back to', response: redirects } },
+      (request, reply) =>
+        inWords(reply, async () => {
+          const attempt = attempts.take(request, reply)
+          if (attempt === undefined) {
+            throw await failSignIn(deps, request, signInLapsed(), 'oidc', 'no attempt, or one that is over or was used')
+          }
+          const subject = await exchange(deps, await provider(), request, attempt)
+          const person = findPerson(deps.people(), 'console', subject)
+          if (person === undefined) throw await failSignIn(deps, request, unknownAccount(subject), `account ${subject}`)
+          await startSession(deps, request, reply, person, { by: 'oidc', subject })
+          return reply.redirect('/')
+        }),
     )
   }
 }

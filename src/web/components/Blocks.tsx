@@ -1,7 +1,9 @@
 import { useState } from 'react'
 import type { Block } from '../../ports/chat.ts'
 import type { Tone } from '../../ports/console.ts'
+import { momentIn } from '../format.ts'
 import { type Key, useT } from '../i18n/index.tsx'
+import { Moment } from './Moment.tsx'
 import { numbered } from './numbered.ts'
 import { ToneIcon } from './State.tsx'
 import { stateIn, toneOf } from './states.ts'
@@ -41,7 +43,9 @@ export function BlockView({ block, about }: { block: Block; about: string }) {
           {numbered(block.items).map(({ id, value: item }) => (
             <div key={id}>
               <dt>{item.label}</dt>
-              <dd>{item.value}</dd>
+              <dd>
+                <FieldValue text={item.value} />
+              </dd>
             </div>
           ))}
         </dl>
@@ -59,6 +63,12 @@ export function BlockView({ block, about }: { block: Block; about: string }) {
     default:
       return null
   }
+}
+
+/** The server writes moments in its own time zone; here they are read in the reader's. */
+function FieldValue({ text }: { text: string }) {
+  const at = momentIn(text)
+  return at === undefined ? text : <Moment at={at} />
 }
 
 function TableView({ table, about }: { table: Table; about: string }) {

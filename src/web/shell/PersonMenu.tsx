@@ -5,6 +5,7 @@ import type { PersonView } from '../../ports/console.ts'
 import { errorLine } from '../components/error-words.ts'
 import { type Key, useT } from '../i18n/index.tsx'
 import { useMe } from '../session.tsx'
+import { besideIt } from './popup.ts'
 import { useSignIn, useSignOut } from './sign-in.ts'
 
 /** The person, with their roles. In the sandbox one may be another; elsewhere one signs out here. */
@@ -33,7 +34,11 @@ export function PersonMenu() {
     become.mutate({ person: chosen.id }, { onError: tellError })
   }
   return (
-    <Dropdown trigger={['click']} menu={{ items, onClick, selectable: true, selectedKeys: [person.id] }}>
+    <Dropdown
+      getPopupContainer={besideIt}
+      trigger={['click']}
+      menu={{ items, onClick, selectable: true, selectedKeys: [person.id] }}
+    >
       <Button className="person" loading={become.isPending || leave.isPending} aria-haspopup="menu">
         <Initial name={person.name} />
         <span className="person-name">{person.name}</span>

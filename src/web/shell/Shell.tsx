@@ -4,19 +4,23 @@ import logo from '../assets/rollcall.svg'
 import { ToneIcon } from '../components/State.tsx'
 import { type Key, useT } from '../i18n/index.tsx'
 import { useLine } from '../live/provider.tsx'
+import { useMe } from '../session.tsx'
 import { PersonMenu } from './PersonMenu.tsx'
 import { Switches } from './Switches.tsx'
 
-const PLACES: { to: string; key: Key; end: boolean }[] = [
+/** Where one may go; `needs` is the action without which there is nothing to see. */
+const PLACES: { to: string; key: Key; end: boolean; needs?: string }[] = [
   { to: '/', key: 'app.channel', end: true },
   { to: '/releases', key: 'app.releases', end: false },
   { to: '/fleet', key: 'app.fleet', end: false },
-  { to: '/audit', key: 'app.audit', end: false },
+  { to: '/audit', key: 'app.audit', end: false, needs: 'audit.read' },
 ]
 
 /** What stands around every view: name, places, the line to the server, language, appearance and the person. */
 export function Shell({ children }: { children: ReactNode }) {
   const t = useT()
+  const { may } = useMe()
+  const places = PLACES.filter(({ needs }) => needs === undefined || may.includes(needs))
   return (
     <div className="shell">
       <a className="skip" href="#content">
@@ -28,7 +32,7 @@ export function Shell({ children }: { children: ReactNode }) {
           <span>Rollcall</span>
         </NavLink>
         <nav className="places" aria-label={t('app.menu')}>
-          {PLACES.map(({ to, key, end }) => (
+          {places.map(({ to, key, end }) => (
             <NavLink key={to} to={to} end={end}>
               {t(key)}
             </NavLink>

@@ -6,6 +6,7 @@ import { useLanguage } from '../i18n/index.tsx'
 import type { Language } from '../i18n/write.ts'
 import type { Choice } from '../theme.ts'
 import { useAppearance } from '../theme-provider.tsx'
+import { besideIt } from './popup.ts'
 
 const LANGUAGES: { key: Language; label: string }[] = [
   { key: 'en', label: 'English' },
@@ -20,6 +21,7 @@ export function Switches() {
   return (
     <>
       <Dropdown
+        getPopupContainer={besideIt}
         trigger={['click']}
         menu={{
           selectable: true,
@@ -37,6 +39,7 @@ export function Switches() {
         />
       </Dropdown>
       <Dropdown
+        getPopupContainer={besideIt}
         trigger={['click']}
         menu={{
           selectable: true,

@@ -78,7 +78,7 @@ export function cookieOf(answer: { headers: Record<string, unknown> }, name: str
 /** Signs in as somebody of the sandbox, or with a token; the headers of a browser that has. */
 export async function signedIn(app: FastifyInstance, body: object): Promise<InjectOptions['headers'] & object> {
   const answer = await app.inject({ method: 'POST', url: '/api/v1/session', headers: ours, payload: body })
-  const cookie = cookieOf(answer, 'rollcall') ?? cookieOf(answer, '__Host-rollcall')
+  const cookie = cookieOf(answer, 'rollcall-8888') ?? cookieOf(answer, '__Host-rollcall')
   if (cookie === undefined) throw new Error(`not signed in: ${answer.statusCode} ${answer.body}`)
   return { ...ours, cookie }
 }

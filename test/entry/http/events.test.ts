@@ -47,7 +47,7 @@ async function reader(url: string, options: { person?: string; last?: string; qu
     const blocks = `${rest}${chunk}`.split('\n\n')
     rest = blocks.pop() ?? ''
     for (const block of blocks) {
-      if (block.startsWith(':')) beats++
+      if (block === 'event: beat\ndata: {}') beats++
       else events.push(Object.fromEntries(block.split('\n').map((line) => line.split(/: (.*)/s).slice(0, 2))))
     }
   })

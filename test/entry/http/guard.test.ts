@@ -80,10 +80,10 @@ describe('who asks', () => {
     world = accessWorld({ demo: true })
     const app = await world.serve(some)
     for (const cookie of [
-      'rollcall=x',
-      'rollcall=',
-      'rollcall=%00',
-      `rollcall=${'x'.repeat(5000)}`,
+      'rollcall-8888=x',
+      'rollcall-8888=',
+      'rollcall-8888=%00',
+      `rollcall-8888=${'x'.repeat(5000)}`,
       '__Host-rollcall=x',
     ])
       expect((await app.inject({ url: '/api/v1/releases', headers: { ...ours, cookie } })).statusCode).toBe(401)

@@ -62,7 +62,7 @@ async function serve(
 async function setOut(app: FastifyInstance) {
   const answer = await app.inject({ url: START, headers: { host: ours.host } })
   expect(answer.statusCode).toBe(302)
-  const cookie = cookieOf(answer, 'rollcall-oidc') ?? ''
+  const cookie = cookieOf(answer, 'rollcall-oidc-8888') ?? ''
   return { url: new URL(String(answer.headers.location)), headers: { host: ours.host, cookie }, answer }
 }
 
@@ -119,7 +119,7 @@ describe('signing in at a provider', () => {
     const done = await comeBack(app, back, headers)
     expect(done.statusCode).toBe(302)
     expect(done.headers.location).toBe('/')
-    const cookie = cookieOf(done, 'rollcall') ?? ''
+    const cookie = cookieOf(done, 'rollcall-8888') ?? ''
     const session = await app.inject({ url: '/api/v1/session', headers: { host: ours.host, cookie } })
     expect(session.json()).toMatchObject({ person: { id: 'alice' } })
     expect(await world.audited()).toEqual(['alice access.sign-in account sub-alice done'])
@@ -139,7 +139,7 @@ describe('signing in at a provider', () => {
     expect(answer.headers['x-content-type-options']).toBe('nosniff')
     expect(answer.body).toContain('"sub-<b>mallory</b>"')
     expect(answer.body).toContain('surfaces: { console:')
-    expect(cookieOf(answer, 'rollcall')).toBeUndefined()
+    expect(cookieOf(answer, 'rollcall-8888')).toBeUndefined()
     expect(await lastAudit()).toMatchObject({ result: 'refused', target: 'account sub-<b>mallory</b>' })
   })
 
@@ -224,7 +224,7 @@ describe('what does not hold signs nobody in', () => {
     const answer = await travel({ app, url, headers })
     expect(answer.json()).toMatchObject({ code, next: expect.stringMatching(/.+/) })
     expect(answer.statusCode).toBeGreaterThanOrEqual(400)
-    expect(cookieOf(answer as never, 'rollcall')).toBeUndefined()
+    expect(cookieOf(answer as never, 'rollcall-8888')).toBeUndefined()
     expect(await lastAudit()).toMatchObject({ who: 'unknown', action: 'access.sign-in', result: 'refused' })
   })
 

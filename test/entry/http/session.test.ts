@@ -35,13 +35,13 @@ describe('a personal token', () => {
     expect(view.may).toContain('release.request')
     expect(view.may).not.toContain('release.approve')
     const cookie = String(answer.headers['set-cookie'])
-    expect(cookie).toMatch(/^rollcall=[\w-]{43}; Max-Age=604800; Path=\/; HttpOnly; SameSite=Strict$/)
-    const headers = { ...ours, cookie: cookieOf(answer, 'rollcall') }
+    expect(cookie).toMatch(/^rollcall-8888=[\w-]{43}; Max-Age=604800; Path=\/; HttpOnly; SameSite=Strict$/)
+    const headers = { ...ours, cookie: cookieOf(answer, 'rollcall-8888') }
     expect((await app.inject({ url, headers })).json()).toMatchObject({ person: { id: 'alice' } })
 
     const out = await app.inject({ method: 'DELETE', url, headers })
     expect(out.json()).toMatchObject({ person: null, may: [] })
-    expect(String(out.headers['set-cookie'])).toMatch(/^rollcall=; Max-Age=0;/)
+    expect(String(out.headers['set-cookie'])).toMatch(/^rollcall-8888=; Max-Age=0;/)
     // The cookie that somebody has kept is worth nothing.
     expect((await app.inject({ url, headers })).json()).toMatchObject({ person: null })
     expect(await world.audited()).toEqual([
@@ -138,7 +138,7 @@ describe('the sandbox', () => {
     expect(view.signIn.demo.map(({ id }) => id)).toEqual(['alice', 'bob', 'vera'])
     const alice = await signedIn(app, { person: 'alice' })
     const answer = await app.inject({ method: 'POST', url, headers: alice, payload: { person: 'bob' } })
-    const bob = { ...ours, cookie: cookieOf(answer, 'rollcall') }
+    const bob = { ...ours, cookie: cookieOf(answer, 'rollcall-8888') }
     expect((await app.inject({ url, headers: bob })).json()).toMatchObject({ person: { id: 'bob' } })
     expect((await app.inject({ url, headers: alice })).json()).toMatchObject({ person: null })
   })

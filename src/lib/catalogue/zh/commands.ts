@@ -87,8 +87,8 @@ export const commands: Readonly<Record<string, string>> = {
   // The sandbox.
   'The story releases as alice; {person^} may only look. Next: act as alice.':
     '剧情以 alice 的身份发布，{person} 只能查看。下一步：切换为 alice。',
-  '{release^} is in progress. Next: end it first; /status {release^} says how.':
-    '{release} 正在进行中。下一步：先结束它；/status {release} 会说明方法。',
+  '{release^} is in progress. Next: end it first; /status {same^} says how.':
+    '{release} 正在进行中。下一步：先结束它；/status {same} 会说明方法。',
   'The story is being played already. Next: watch the channel.': '剧情已在演示中。下一步：请看频道。',
   'The story ended early': '剧情演示提前结束',
   'The story is being played for {person^}, as alice and bob: a good release, then a bad one. It takes about two minutes.':

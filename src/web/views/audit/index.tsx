@@ -2,102 +2,87 @@ import { App, Button, Segmented } from 'antd'
 import { useMemo } from 'react'
 import { useSearchParams } from 'react-router'
 import type { AuditEntryView } from '../../../ports/console.ts'
-import { ApiError } from '../../api.ts'
-import { Empty, ErrorState, Loading } from '../../components/Feedback.tsx'
+import { ApiError, type AuditFilter } from '../../api.ts'
 import { Moment } from '../../components/Moment.tsx'
 import { StateTag, ToneIcon } from '../../components/State.tsx'
 import { useT } from '../../i18n/index.tsx'
 import { useAudit } from '../../queries.ts'
+import { useMe } from '../../session.tsx'
+import { Nothing, optionsOf, PagedList } from '../shared/list.tsx'
 import { Choice, PageHead, Table } from '../shared/ui.tsx'
 import './audit.css'
 import { changesOf } from './changes.ts'
+import { RESULTS, readFilter, writeFilter } from './filter.ts'
 
-const RESULTS = ['done', 'refused', 'failed'] as const
 const TONES = { done: 'good', refused: 'warn', failed: 'bad' } as const
 
-/** Who did what, from where, and what came of it; what was refused too. */
+/** Who did what, from where, and what came of it; what was refused too. Nothing is asked for whom it would be refused. */
 export default function Audit() {
+  const { may } = useMe()
+  return may.includes('audit.read') ? <Log /> : <Forbidden />
+}
+
+function Log() {
   const t = useT()
   const [params, setParams] = useSearchParams()
-  const person = params.get('person') || undefined
-  const action = params.get('action') || undefined
-  const result = RESULTS.find((each) => each === params.get('result'))
-  const query = useAudit(useMemo(() => ({ person, action }), [person, action]))
+  const filter = useMemo(() => readFilter(params), [params])
+  const query = useAudit(filter)
   const entries = query.data?.pages.flatMap((page) => page.entries) ?? []
-  const shown = result === undefined ? entries : entries.filter((entry) => entry.result === result)
-  const narrow = (name: string, value: string | undefined) =>
-    setParams(
-      (old) => {
-        const next = new URLSearchParams(old)
-        if (value === undefined || value.trim() === '') next.delete(name)
-        else next.set(name, value.trim())
-        return next
-      },
-      { replace: true },
-    )
+  const first = query.data?.pages[0]
+  const filtered = Object.keys(filter).length > 0
+  const narrow = (change: AuditFilter) =>
+    setParams((old) => writeFilter({ ...readFilter(old), ...change }), { replace: true })
 
   if (query.error instanceof ApiError && query.error.status === 403) return <Forbidden error={query.error} />
-  const actions = [...new Set([...entries.map((entry) => entry.action), ...(action === undefined ? [] : [action])])]
-  const people = [...new Set([...entries.map((entry) => entry.who), ...(person === undefined ? [] : [person])])]
-  const asOptions = (values: string[]) => values.sort().map((value) => ({ value, label: value }))
   return (
     <div className="v-view audit">
       <PageHead title={t('audit.title')} facts={t('audit.lead')} />
-      <Head head={query.data?.pages[0]?.head} />
+      <Head head={first?.head} />
       <div className="v-filters">
         <Choice
           label={t('audit.person')}
-          value={person}
-          options={asOptions(people)}
-          onChange={(value) => narrow('person', value)}
+          value={filter.person}
+          options={optionsOf(first?.people ?? entries.map((entry) => entry.who), filter.person)}
+          onChange={(person) => narrow({ person })}
         />
         <Choice
           label={t('audit.action')}
-          value={action}
-          options={asOptions(actions)}
-          onChange={(value) => narrow('action', value)}
+          value={filter.action}
+          options={optionsOf(first?.actions ?? entries.map((entry) => entry.action), filter.action)}
+          onChange={(action) => narrow({ action })}
         />
         <Segmented
           aria-label={t('audit.result')}
-          value={result ?? 'all'}
+          value={filter.result ?? 'all'}
           options={[
             { value: 'all', label: t('common.all') },
             ...RESULTS.map((value) => ({ value: value as string, label: t(`audit.result.${value}`) })),
           ]}
-          onChange={(value) => narrow('result', value === 'all' ? undefined : value)}
+          onChange={(value) => narrow({ result: value === 'all' ? undefined : value })}
         />
       </div>
-      {query.data === undefined ? (
-        query.error === null ? (
-          <Loading />
-        ) : (
-          <ErrorState error={query.error} retry={() => void query.refetch()} />
-        )
-      ) : (
-        <section className="v-panel audit-list" aria-label={t('audit.entries')}>
-          {shown.length === 0 ? (
-            <Empty
-              title={t(entries.length === 0 ? 'audit.empty' : 'audit.nothing')}
-              hint={entries.length === 0 ? undefined : t('audit.nothing-hint', { count: entries.length })}
+      <PagedList
+        query={query}
+        label={t('audit.entries')}
+        empty={
+          entries.length > 0 ? undefined : (
+            <Nothing
+              title={t(filtered ? 'audit.nothing' : 'audit.empty')}
+              hint={filtered ? t('audit.nothing-hint') : undefined}
+              clear={filtered ? t('audit.clear') : undefined}
+              onClear={() => setParams({}, { replace: true })}
             />
-          ) : (
-            <ol>
-              {shown.map((entry) => (
-                <li key={entry.seq}>
-                  <Entry entry={entry} />
-                </li>
-              ))}
-            </ol>
-          )}
-          {query.hasNextPage ? (
-            <div className="v-more">
-              <Button loading={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
-                {t('common.older')}
-              </Button>
-            </div>
-          ) : null}
-        </section>
-      )}
+          )
+        }
+      >
+        <ol>
+          {entries.map((entry) => (
+            <li key={entry.seq}>
+              <Entry entry={entry} />
+            </li>
+          ))}
+        </ol>
+      </PagedList>
     </div>
   )
 }
@@ -176,15 +161,17 @@ function Head({ head }: { head: string | undefined }) {
   )
 }
 
-function Forbidden({ error }: { error: ApiError }) {
+/** In the server's words when it refused. */
+function Forbidden({ error }: { error?: ApiError }) {
   const t = useT()
+  const next = error === undefined ? t('audit.forbidden-next') : error.next
   return (
     <div className="v-view audit">
       <PageHead title={t('audit.title')} />
       <section className="v-panel feedback" role="alert">
         <StateTag state={t('audit.forbidden')} tone="warn" />
-        <p className="feedback-title">{error.say}</p>
-        {error.next === '' ? null : <p className="muted">{t('common.next', { next: error.next })}</p>}
+        <p className="feedback-title">{error?.say ?? t('audit.forbidden-why')}</p>
+        {next === '' ? null : <p className="muted">{t('common.next', { next })}</p>}
       </section>
     </div>
   )

@@ -4,8 +4,6 @@ export const VERSION_COLORS = {
   dark: ['#7aa2f7', '#f0b35a', '#4fd1c5', '#c4a1ff', '#a9d35c', '#f78fb3', '#d2a679'],
 } as const
 
-export const LETTER_COLOR = { light: '#ffffff', dark: '#10141b' } as const
-
 /** The fill of a version by its place in the palette; a quiet grey for none. */
 export function fillOf(mode: 'light' | 'dark', color: number | undefined): string {
   const grey = mode === 'dark' ? '#4a5568' : '#8a94a6'

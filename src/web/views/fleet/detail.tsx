@@ -1,7 +1,7 @@
 import { type RefObject, useLayoutEffect, useState } from 'react'
 import { Moment } from '../../components/Moment.tsx'
 import { useT } from '../../i18n/index.tsx'
-import { versionWord } from './map.ts'
+import { answered, versionWord } from './map.ts'
 import type { Pointed } from './tiles.tsx'
 
 const WIDTH = 288
@@ -43,7 +43,7 @@ export function Detail({ pointed, place }: { pointed: Pointed | undefined; place
             <dd>{tile.release}</dd>
           </>
         )}
-        <dt>{t('fleet.seen')}</dt>
+        <dt>{t(tile.seenAt === undefined || answered(tile) ? 'fleet.seen' : 'fleet.last-asked')}</dt>
         <dd>{tile.seenAt === undefined ? t('fleet.never') : <Moment at={tile.seenAt} />}</dd>
         {labels.length === 0 ? null : (
           <>

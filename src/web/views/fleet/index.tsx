@@ -9,6 +9,7 @@ import { useMe } from '../../session.tsx'
 import { useAppearance } from '../../theme-provider.tsx'
 import { Choice, PageHead } from '../shared/ui.tsx'
 import { Detail } from './detail.tsx'
+import '../shared/tiles.css'
 import './fleet.css'
 import { HostList } from './list.tsx'
 import {
@@ -17,6 +18,7 @@ import {
   filterTiles,
   groupTiles,
   LETTERS,
+  lastHeard,
   MARKS,
   readFilter,
   type Tile,
@@ -77,7 +79,7 @@ export default function Fleet() {
     if (hosts.error === null) return <Loading />
     return <ErrorState error={hosts.error} retry={() => void hosts.refetch()} />
   }
-  const newest = all.map((tile) => tile.seenAt ?? '').reduce((a, b) => (a > b ? a : b), '')
+  const newest = lastHeard(all)
   return (
     <div className="v-view fleet">
       <PageHead
@@ -85,10 +87,10 @@ export default function Fleet() {
         facts={
           <>
             {t('hosts.count', { count: hosts.data.length })} · {t('fleet.services', { count: options.services.length })}
-            {newest === '' ? null : (
+            {newest === undefined ? null : (
               <>
                 {' · '}
-                {t('fleet.last-asked')} <Moment at={newest} />
+                {t('fleet.last-heard')} <Moment at={newest} />
               </>
             )}
           </>
@@ -185,10 +187,10 @@ export default function Fleet() {
 function Marks() {
   const t = useT()
   return (
-    <ul className="fleet-key" aria-label={t('fleet.key')}>
+    <ul className="v-key" aria-label={t('fleet.key')}>
       {MARKS.map((mark) => (
         <li key={mark}>
-          <span className="fleet-tile" data-mark={mark} aria-hidden="true">
+          <span className="v-tile fleet-tile" data-mark={mark} aria-hidden="true">
             {LETTERS[mark]}
           </span>
           {t(`fleet.mark.${mark}`)}

@@ -5,7 +5,7 @@ import { Moment } from '../../components/Moment.tsx'
 import { useT } from '../../i18n/index.tsx'
 import { Panel, Table } from '../shared/ui.tsx'
 import { fillOf } from './colors.ts'
-import { LETTERS, type Tile, versionWord } from './map.ts'
+import { answered, LETTERS, type Tile, versionWord } from './map.ts'
 
 const PAGE = 100
 
@@ -51,7 +51,7 @@ export function HostList({
               </span>,
               <State key="state" tile={tile} />,
               tile.region,
-              tile.seenAt === undefined ? t('fleet.never') : <Moment key="seen" at={tile.seenAt} />,
+              <Seen key="seen" tile={tile} />,
               tile.why ?? '',
             ],
           }
@@ -65,6 +65,18 @@ export function HostList({
         </div>
       )}
     </Panel>
+  )
+}
+
+/** When the host answered last; of one that did not, when it was asked. */
+function Seen({ tile }: { tile: Tile }) {
+  const t = useT()
+  if (tile.seenAt === undefined) return t('fleet.never')
+  if (answered(tile)) return <Moment at={tile.seenAt} />
+  return (
+    <>
+      <span className="muted">{t('fleet.last-asked')}</span> <Moment at={tile.seenAt} />
+    </>
   )
 }
 

@@ -172,6 +172,21 @@ function hash(text: string): number {
   return (value ^ (value >>> 16)) >>> 0
 }
 
+/** Whether the host answered when it was last asked; `seenAt` of one that did not is when it was asked. */
+export function answered({ state, seenAt }: Pick<Tile, 'state' | 'seenAt'>): boolean {
+  return seenAt !== undefined && state !== 'unreachable'
+}
+
+/** When a host was last heard from: the newest answer of any; undefined when none has answered. */
+export function lastHeard(tiles: Pick<Tile, 'state' | 'seenAt'>[]): string | undefined {
+  return tiles
+    .filter(answered)
+    .map(({ seenAt }) => seenAt)
+    .filter((at) => at !== undefined)
+    .sort()
+    .at(-1)
+}
+
 /** What may be chosen in the filters. */
 export function choices(tiles: Tile[]): { services: string[]; regions: string[]; versions: string[]; marks: Mark[] } {
   const distinct = (values: string[]) => [...new Set(values)].sort(compare)

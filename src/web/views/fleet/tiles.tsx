@@ -44,7 +44,7 @@ export const Tiles = memo(function Tiles({
   }
 
   return (
-    <ul ref={grid} className="fleet-tiles" aria-label={label}>
+    <ul ref={grid} className="v-tiles" aria-label={label}>
       {tiles.map((tile, i) => {
         const version = versionWord(tile.version)
         const fill = fillOf(mode, tile.version == null ? undefined : colors.get(tile.version))
@@ -52,7 +52,7 @@ export const Tiles = memo(function Tiles({
           <li key={tile.host}>
             <button
               type="button"
-              className="fleet-tile"
+              className="v-tile fleet-tile"
               data-mark={tile.mark}
               tabIndex={i === reachable ? 0 : -1}
               style={{ '--fill': fill } as CSSProperties}

@@ -1,13 +1,13 @@
-import { Button, Input } from 'antd'
+import { Input } from 'antd'
 import { useId, useMemo } from 'react'
 import { Link, useSearchParams } from 'react-router'
 import type { ReleaseView } from '../../../ports/console.ts'
-import { Empty, ErrorState, Loading } from '../../components/Feedback.tsx'
 import { Duration, Moment } from '../../components/Moment.tsx'
 import { StateTag } from '../../components/State.tsx'
 import { duration } from '../../format.ts'
 import { type Key, useLanguage, useT } from '../../i18n/index.tsx'
 import { useReleases, useServices } from '../../queries.ts'
+import { Nothing, optionsOf, PagedList } from '../shared/list.tsx'
 import { Choice, Figure, PageHead } from '../shared/ui.tsx'
 import { forServer, type HistoryFilter, readFilter, STATES, summarize, touchedOf, writeFilter } from './filter.ts'
 import './history.css'
@@ -27,48 +27,37 @@ export default function History() {
     <div className="v-view history">
       <PageHead title={t('history.title')} facts={t('history.lead')} />
       <Filters filter={filter} narrow={narrow} releases={releases} />
-      {query.data === undefined ? (
-        query.error === null ? (
-          <Loading />
-        ) : (
-          <ErrorState error={query.error} retry={() => void query.refetch()} />
-        )
-      ) : releases.length === 0 ? (
-        <Empty
-          title={t(filtered ? 'history.nothing' : 'history.empty')}
-          hint={t(filtered ? 'history.nothing-hint' : 'history.empty-hint')}
-        >
-          {filtered ? <Button onClick={() => setParams({}, { replace: true })}>{t('history.clear')}</Button> : null}
-        </Empty>
-      ) : (
-        <div className={query.isPlaceholderData ? 'v-stale' : undefined} aria-busy={query.isPlaceholderData}>
-          <SummaryOf releases={releases} />
-          <section className="v-panel history-list" aria-label={t('history.list')}>
-            <div className="history-row history-head" aria-hidden="true">
-              <span>{t('history.state')}</span>
-              <span>{t('history.release')}</span>
-              <span>{t('history.who')}</span>
-              <span>{t('history.hosts')}</span>
-              <span>{t('history.took')}</span>
-              <span>{t('history.when')}</span>
-            </div>
-            <ul>
-              {releases.map((release) => (
-                <li key={release.id}>
-                  <Row release={release} />
-                </li>
-              ))}
-            </ul>
-            {query.hasNextPage ? (
-              <div className="v-more">
-                <Button loading={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
-                  {t('common.older')}
-                </Button>
-              </div>
-            ) : null}
-          </section>
+      <PagedList
+        query={query}
+        label={t('history.list')}
+        above={<SummaryOf releases={releases} />}
+        empty={
+          releases.length > 0 ? undefined : (
+            <Nothing
+              title={t(filtered ? 'history.nothing' : 'history.empty')}
+              hint={t(filtered ? 'history.nothing-hint' : 'history.empty-hint')}
+              clear={filtered ? t('history.clear') : undefined}
+              onClear={() => setParams({}, { replace: true })}
+            />
+          )
+        }
+      >
+        <div className="history-row history-head" aria-hidden="true">
+          <span>{t('history.state')}</span>
+          <span>{t('history.release')}</span>
+          <span>{t('history.who')}</span>
+          <span>{t('history.hosts')}</span>
+          <span>{t('history.took')}</span>
+          <span>{t('history.when')}</span>
         </div>
-      )}
+        <ul>
+          {releases.map((release) => (
+            <li key={release.id}>
+              <Row release={release} />
+            </li>
+          ))}
+        </ul>
+      </PagedList>
     </div>
   )
 }
@@ -97,11 +86,13 @@ function Row({ release }: { release: ReleaseView }) {
         {release.requester}
         {approvers === '' ? null : <span className="muted"> {t('history.approved-by', { names: approvers })}</span>}
       </span>
-      <span className="history-hosts">{total === 0
+      <span className="history-hosts">
+        {total === 0
           ? '–'
           : touched === total
             ? t('hosts.count', { count: total })
-            : t('history.hosts-touched', { touched, count: total })}</span>
+            : t('history.hosts-touched', { touched, count: total })}
+      </span>
       <span className="history-took">
         {release.seconds === undefined ? (
           '–'
@@ -150,17 +141,14 @@ function Filters({
   const t = useT()
   const services = useServices()
   const ids = useId()
-  const names = new Set(services.data?.map((service) => service.name))
-  if (filter.service !== undefined) names.add(filter.service)
-  const people = new Set(releases.flatMap((release) => [release.requester, ...release.approvals.map(({ by }) => by)]))
-  if (filter.person !== undefined) people.add(filter.person)
-  const asOptions = (values: Set<string>) => [...values].sort().map((value) => ({ value, label: value }))
+  const names = services.data?.map((service) => service.name) ?? []
+  const people = releases.flatMap((release) => [release.requester, ...release.approvals.map(({ by }) => by)])
   return (
     <div className="v-filters">
       <Choice
         label={t('history.service')}
         value={filter.service}
-        options={asOptions(names)}
+        options={optionsOf(names, filter.service)}
         onChange={(service) => narrow({ service })}
       />
       <Choice
@@ -172,7 +160,7 @@ function Filters({
       <Choice
         label={t('history.person')}
         value={filter.person}
-        options={asOptions(people)}
+        options={optionsOf(people, filter.person)}
         onChange={(person) => narrow({ person })}
       />
       <Input

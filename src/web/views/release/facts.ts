@@ -1,4 +1,4 @@
-import type { HostProgressView, ReleaseDetail, Tone } from '../../../ports/console.ts'
+import type { HostProgressView, ReleaseDetail, Tone, VerdictView, WindowView } from '../../../ports/console.ts'
 
 /** Progress of hosts in the order in which a bar shows it: what runs the new version first, what is to come last. */
 export const PROGRESS = [
@@ -129,4 +129,23 @@ export function jobState(state: string): { word: JobWord; tone: Tone; detail: st
     return { ...JOB_STATES[code === '0' ? 'succeeded' : 'failed'], detail }
   }
   return Object.hasOwn(JOB_STATES, state) ? { ...JOB_STATES[state as keyof typeof JOB_STATES], detail: '' } : undefined
+}
+
+/** Which window it is: of a batch, and of which round when the batch was observed again. */
+export function windowOf({ name, batch }: Pick<WindowView, 'name' | 'batch'>): { batch: number; round: number } {
+  return { batch, round: Number(/\bround (\d+)/.exec(name)?.[1] ?? 1) }
+}
+
+/**
+ * The number that the gate held against the limit: of errors the share of all requests in the window, of the rest the median of the
+ * highest host. Undefined for a window whose verdict was replaced by a later round's.
+ */
+export function judgedValue(
+  verdicts: VerdictView[],
+  window: Pick<WindowView, 'batch' | 'verdict' | 'why'>,
+  key: string,
+): number | undefined {
+  return verdicts
+    .find(({ batch, verdict, why }) => batch === window.batch && verdict === window.verdict && why === window.why)
+    ?.metrics.find((metric) => metric.key === key)?.value
 }

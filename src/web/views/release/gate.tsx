@@ -9,10 +9,12 @@ import { ErrorBoundary } from '../../components/ErrorBoundary.tsx'
 import { Empty, ErrorState, Loading } from '../../components/Feedback.tsx'
 import { Moment } from '../../components/Moment.tsx'
 import { StateTag } from '../../components/State.tsx'
-import { useT } from '../../i18n/index.tsx'
+import { type Translate, useT } from '../../i18n/index.tsx'
 import { useSeries } from '../../queries.ts'
 import { useAppearance } from '../../theme-provider.tsx'
 import { Panel, Table } from '../shared/ui.tsx'
+import { judgedValue, windowOf } from './facts.ts'
+import './gate.css'
 
 const Chart = lazy(() => import('../../charts/chart.tsx'))
 
@@ -44,7 +46,7 @@ export function Gate({ release }: { release: ReleaseDetail }) {
         title={t('release.window-title')}
         extra={
           windows.length === 1 ? (
-            <span className="muted">{window.name}</span>
+            <span className="muted">{windowTitle(window, t)}</span>
           ) : (
             <Select
               aria-label={t('release.window-choose')}
@@ -80,13 +82,25 @@ export function Gate({ release }: { release: ReleaseDetail }) {
           ))}
         </fieldset>
       </Panel>
-      {metric === undefined ? null : <Metric key={`${window.name} ${metric.key}`} window={window} metric={metric} />}
+      {metric === undefined ? null : (
+        <Metric
+          key={`${window.name} ${metric.key}`}
+          window={window}
+          metric={metric}
+          judged={judgedValue(release.verdicts, window, metric.key)}
+        />
+      )}
     </>
   )
 
   function windowLabel(each: WindowView): string {
-    return `${each.name} · ${t(`state.${each.verdict as 'pass' | 'fail' | 'inconclusive' | 'error'}`)}`
+    return `${windowTitle(each, t)} · ${t(`state.${each.verdict as 'pass' | 'fail' | 'inconclusive' | 'error'}`)}`
   }
+}
+
+function windowTitle(window: WindowView, t: Translate): string {
+  const { batch, round } = windowOf(window)
+  return round > 1 ? t('release.window-round', { batch, round }) : t('release.window-of', { batch })
 }
 
 /** In the table the column is narrow, and the limits below say the long name of the unit. */
@@ -94,12 +108,13 @@ function short(text: string): string {
   return text.trimEnd()
 }
 
-function Metric({ window, metric }: { window: WindowView; metric: MetricWindow }) {
+function Metric({ window, metric, judged }: { window: WindowView; metric: MetricWindow; judged: number | undefined }) {
   const t = useT()
   const { mode } = useAppearance()
   const cores = t('release.cores')
   const groups = summarize(metric, window)
   const value = (amount: number | undefined) => formatValue(metric.unit, amount, cores)
+  const description = t('release.chart-of', { metric: metric.name, window: windowTitle(window, t) })
   const option = useMemo(() => {
     const words = {
       upgraded: t('release.upgraded'),
@@ -111,10 +126,10 @@ function Metric({ window, metric }: { window: WindowView; metric: MetricWindow }
       after: t('release.period-after'),
       difference: t('release.difference'),
       cores: t('release.cores'),
-      description: t('release.chart-of', { metric: metric.name, window: window.name }),
+      description,
     }
     return gateOption(metric, window, lookOf(mode === 'dark', getComputedStyle(document.body).fontFamily), words)
-  }, [metric, window, mode, t])
+  }, [metric, window, mode, t, description])
   const capped = groups.some(({ hosts }) => hosts > LINES_PER_GROUP)
   const empty = metric.hosts.every(({ points }) => points.length === 0)
   return (
@@ -133,11 +148,7 @@ function Metric({ window, metric }: { window: WindowView; metric: MetricWindow }
                   </div>
                 }
               >
-                <Chart
-                  option={option}
-                  height={340}
-                  description={t('release.chart-of', { metric: metric.name, window: window.name })}
-                />
+                <Chart option={option} height={340} description={description} />
               </Suspense>
             </ErrorBoundary>
           )}
@@ -146,6 +157,7 @@ function Metric({ window, metric }: { window: WindowView; metric: MetricWindow }
           </p>
         </div>
         <div className="gate-figures">
+          <p className="muted gate-table-title">{t('release.levels', { metric: metric.name })}</p>
           <Table
             label={t('release.levels', { metric: metric.name })}
             columns={[
@@ -171,6 +183,14 @@ function Metric({ window, metric }: { window: WindowView; metric: MetricWindow }
             }))}
           />
           <dl className="gate-limits">
+            {judged === undefined ? null : (
+              <>
+                <dt>{t(metric.unit === 'ratio' ? 'release.judged-share' : 'release.judged-highest')}</dt>
+                <dd>
+                  <b>{value(judged)}</b>
+                </dd>
+              </>
+            )}
             <dt>{t('release.warns-above')}</dt>
             <dd>{metric.limits.warn === undefined ? t('release.no-limit') : value(metric.limits.warn)}</dd>
             <dt>{t('release.fails-above')}</dt>

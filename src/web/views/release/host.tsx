@@ -5,6 +5,7 @@ import { Empty } from '../../components/Feedback.tsx'
 import { Duration, Moment } from '../../components/Moment.tsx'
 import { StateTag } from '../../components/State.tsx'
 import { useT } from '../../i18n/index.tsx'
+import './host.css'
 import { Output } from './output.tsx'
 
 /** One host of the release: where it is, and what its jobs printed. */

@@ -16,7 +16,7 @@ import { Gate } from './gate.tsx'
 import { HostDrawer } from './host.tsx'
 import { Plan } from './plan.tsx'
 import { Progress } from './progress.tsx'
-import './release.css'
+import './head.css'
 import { Thread } from './thread.tsx'
 
 const TABS = ['progress', 'gate', 'plan', 'thread'] as const

@@ -7,6 +7,7 @@ import { duration } from '../../format.ts'
 import { useLanguage, useT } from '../../i18n/index.tsx'
 import { Panel, Table } from '../shared/ui.tsx'
 import { wayBack } from './facts.ts'
+import './plan.css'
 
 const STEPS = { success: 'good', warning: 'warn', failed: 'bad' } as const
 const HOSTS_NAMED = 8

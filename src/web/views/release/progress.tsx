@@ -4,8 +4,10 @@ import { Empty } from '../../components/Feedback.tsx'
 import { StateTag } from '../../components/State.tsx'
 import { isState, toneOf } from '../../components/states.ts'
 import { type Key, useT } from '../../i18n/index.tsx'
+import '../shared/tiles.css'
 import { Panel, Table } from '../shared/ui.tsx'
 import { type BatchProgress, batchesOf, LETTERS, PROGRESS, progressOf, troubled } from './facts.ts'
+import './progress.css'
 
 /** Up to so many hosts, all are rows; a larger fleet is tiles, and only trouble is told in rows. */
 const ROWS = 16
@@ -70,10 +72,10 @@ function Legend({ progress }: { progress: HostProgressView[] }) {
   const counts = Map.groupBy(progress, (host) => host.state)
   const present = PROGRESS.filter((state) => counts.has(state))
   return (
-    <ul className="rel-key">
+    <ul className="v-key">
       {present.map((state) => (
         <li key={state}>
-          <span className="rel-tile" data-state={state} data-tone={toneOf(state)} aria-hidden="true">
+          <span className="v-tile rel-tile" data-state={state} data-tone={toneOf(state)} aria-hidden="true">
             {LETTERS[state] ?? ''}
           </span>
           {word(state)} <b>{counts.get(state)?.length}</b>
@@ -147,7 +149,7 @@ function HostTiles({
     next.focus()
   }
   return (
-    <ul className="rel-tiles" aria-label={label} ref={list}>
+    <ul className="v-tiles" aria-label={label} ref={list}>
       {hosts.map((host, i) => {
         const version = host.version === undefined ? t('common.unknown') : (host.version ?? t('common.none'))
         const words = [host.host, version, word(host.state), host.why].filter((each) => each !== undefined).join(', ')
@@ -155,7 +157,7 @@ function HostTiles({
           <li key={host.host}>
             <button
               type="button"
-              className="rel-tile"
+              className="v-tile rel-tile"
               data-state={host.state}
               data-tone={toneOf(host.state)}
               tabIndex={i === 0 ? 0 : -1}

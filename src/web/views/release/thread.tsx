@@ -5,6 +5,7 @@ import { Moment } from '../../components/Moment.tsx'
 import { useT } from '../../i18n/index.tsx'
 import { flatten } from '../../pages.ts'
 import { useThread } from '../../queries.ts'
+import './thread.css'
 
 /** What was said under the release's card. */
 export function Thread({ channel, id }: { channel: string; id: string }) {
