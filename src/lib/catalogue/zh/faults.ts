@@ -131,8 +131,8 @@ export const faults: Readonly<Record<string, string>> = {
   'rollcall enroll {host^}': 'rollcall enroll {host}',
   'The host key of {host} has changed: pinned is {pinned}, it presents {key}. Nothing was sent.':
     '{host} 的主机密钥已变更：登记的是 {pinned}，它出示的是 {key}。没有发送任何内容。',
-  'find out why; if the machine was set up anew: rollcall enroll {host^}':
-    '请查明原因；若机器是重新安装的：rollcall enroll {host}',
+  'check first whether {host^} was set up anew; if it was: rollcall enroll --replace {same^}':
+    '请先确认 {host} 是否重新安装过；若是：rollcall enroll --replace {same}',
   'Where job {job^} lies on {host^} is not known any more.': '已不知道任务 {job} 在 {host} 上的位置。',
   'give the root of its recipe': '请给出其配方的 root',
   'There is no host {name"} in the configuration.': '配置中没有主机 {name}。',

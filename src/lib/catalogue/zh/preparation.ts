@@ -89,4 +89,7 @@ export const preparation: Readonly<Record<string, string>> = {
     'Rollcall 所在机器的时钟比指标数据库快 {n} 秒；校准后再看',
   'set the clock, for example with chrony or systemd-timesyncd, then press Resume':
     '请校准时钟（例如用 chrony 或 systemd-timesyncd），然后按“继续”',
+  '{host^} does not let Rollcall write to {path^}.': '{host} 不允许 Rollcall 写入 {path}。',
+  'on {host^}, let the user that Rollcall signs in as own {root^}, then request the release again':
+    '请在 {host} 上让 Rollcall 的登录用户拥有 {root}，然后重新发起发布',
 }
