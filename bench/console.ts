@@ -54,6 +54,7 @@ interface Figures {
   rssPeak: number
 }
 
+const personOf = (reader: number) => `viewer-${reader}`
 const keyOf = ({ kind, key }: { kind: string; key: string }) => `${kind} ${key}`
 
 async function measure(hosts: number, readers: number, asks: boolean): Promise<Figures> {
@@ -68,6 +69,8 @@ async function measure(hosts: number, readers: number, asks: boolean): Promise<F
   world.target.during = async () => {
     await delay(100 + Math.random() * 400)
   }
+  // One person may have so many streams and no more: each reader is somebody else.
+  for (let n = 0; n < readers; n++) world.desk.people.push({ id: personOf(n), roles: ['viewer'], surfaces: {} })
   const last = new Map<string, number>()
   world.feed.listen(({ n, change }) => last.set(keyOf(change), n))
   const url = await world.server.listen()
@@ -129,7 +132,9 @@ async function measure(hosts: number, readers: number, asks: boolean): Promise<F
 
 /** The readers' process: tells when all are connected, reads until the number that it is given, and sends what was seen. */
 async function read({ url, readers, asks }: Task): Promise<void> {
-  const all = await Promise.all(Array.from({ length: readers }, (_, index) => openReader(url, asks, index === 0)))
+  const all = await Promise.all(
+    Array.from({ length: readers }, (_, index) => openReader(url, personOf(index), asks, index === 0)),
+  )
   process.send?.('ready')
   const [{ newest }] = (await once(process, 'message')) as [{ newest: number }]
   for (const each of all) each.resume()
@@ -139,8 +144,8 @@ async function read({ url, readers, asks }: Task): Promise<void> {
   await new Promise((resolve) => process.send?.(seen, resolve))
 }
 
-async function openReader(url: string, asks: boolean, slow: boolean) {
-  const headers = { 'x-person': 'vera' }
+async function openReader(url: string, person: string, asks: boolean, slow: boolean) {
+  const headers = { 'x-person': person }
   const [response] = (await once(get(`${url}/api/v1/events`, { agent: false, headers }), 'response')) as [
     IncomingMessage,
   ]

@@ -160,6 +160,14 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   let daily: NodeJS.Timeout | undefined
   // The log is kept elsewhere: what it says about the chain, nobody changes together with the database.
   const logHead = async (): Promise<void> => log.info(await desk.audit.head(), 'audit head')
+  const checkHead = async (): Promise<void> => {
+    try {
+      if (await desk.audit.stands()) return
+      log.error('the audit log does not hold the head that was kept: type rollcall audit')
+    } catch (error) {
+      log.error({ err: error }, 'audit log not checked')
+    }
+  }
   const head = () => logHead().catch((error: unknown) => log.warn({ err: error }, 'audit head not read'))
 
   return {
@@ -168,8 +176,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
       return url
     },
     async start() {
-      const whole = await desk.audit.stands()
-      if (!whole) log.error('the audit log does not hold the head that was kept: type rollcall audit')
+      await checkHead()
       await head()
       daily = setInterval(head, DAY_MS).unref()
       url = await web?.listen()

@@ -19,7 +19,7 @@ export function isLoopback(host: string): boolean {
 }
 
 /** Listening there is listening on every interface. */
-export function isWildcard(host: string): boolean {
+function isWildcard(host: string): boolean {
   return ['0.0.0.0', '::', '[::]'].includes(host)
 }
 

@@ -11,6 +11,9 @@ export const GENESIS = '0'.repeat(64)
 /** Read and checked this many at a time. */
 const PAGE = 500
 
+/** As it was stored, not a copy: that would lose a key such as `__proto__`, and the mac with it. */
+const state = z.custom<Json>()
+
 export const auditEntrySchema = z.object({
   at: z.string(),
   who: z.string(),
@@ -19,8 +22,8 @@ export const auditEntrySchema = z.object({
   target: z.string(),
   result: z.enum(['done', 'refused', 'failed']),
   why: z.string().optional(),
-  before: z.json().optional(),
-  after: z.json().optional(),
+  before: state.optional(),
+  after: state.optional(),
 })
 export type AuditFields = z.infer<typeof auditEntrySchema>
 

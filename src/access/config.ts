@@ -18,5 +18,4 @@ export const personSchema = z.strictObject({
   surfaces: z.partialRecord(z.enum(surfaces), z.string().min(1).max(200)).default({}),
 })
 
-export const peopleSchema = z.array(personSchema)
 export type Person = z.output<typeof personSchema>

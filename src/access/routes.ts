@@ -1,7 +1,7 @@
 import { Fault } from '../lib/fault.ts'
 import type { Action } from './policy.ts'
 
-export type RouteAccess = Action | 'public'
+type RouteAccess = Action | 'public'
 
 /**
  * The one table of what each route of the HTTP interface asks for: an action of the policy table, or nothing (`public`).

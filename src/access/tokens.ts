@@ -18,7 +18,7 @@ const tokenSchema = z.object({
 })
 
 /** A token as people see it; never the token itself. */
-export interface TokenView {
+interface TokenView {
   id: string
   person: string
   /** ISO, as the others. */

@@ -58,7 +58,7 @@ export const consoleSchema = z.strictObject({
   sessionDays: z.number().positive().max(90).default(7),
 })
 
-export const logSchema = z.strictObject({ level: z.enum(logLevels satisfies readonly LogLevel[]).default('info') })
+const logSchema = z.strictObject({ level: z.enum(logLevels satisfies readonly LogLevel[]).default('info') })
 
 /** Lists whose items are read one by one, so that a mistake in one does not hide those in the others. */
 export const lists = { services: serviceSchema, hosts: hostSchema, bastions: bastionSchema, people: personSchema }

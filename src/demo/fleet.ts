@@ -14,7 +14,7 @@ export interface HostPlan {
   region: string
 }
 
-export const sixHosts: HostPlan[] = ['beijing', 'shanghai'].flatMap((region) =>
+const sixHosts: HostPlan[] = ['beijing', 'shanghai'].flatMap((region) =>
   [1, 2, 3].map((n) => ({ id: `${region === 'beijing' ? 'bj' : 'sh'}-${n}`, region })),
 )
 

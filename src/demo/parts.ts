@@ -62,7 +62,7 @@ export interface System {
   policyFile: string
 }
 
-export function thisSystem(): System {
+function thisSystem(): System {
   const osRelease = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : ''
   return { platform: process.platform, uid: process.geteuid?.() ?? -1, osRelease, policyFile: '/usr/sbin/policy-rc.d' }
 }

@@ -14,7 +14,7 @@ const snake = z.string().regex(/^[a-z][a-z0-9_]{0,62}$/, 'write it in snake_case
 const shown = (most: number) => z.string().transform((text) => printable(text).slice(0, most))
 
 /** What stands between the two `---` of a knowledge file. */
-export const frontMatterSchema = z
+const frontMatterSchema = z
   .strictObject({
     title: z.string().min(1).pipe(shown(120)),
     /** Names of services that the file is about. */

@@ -123,16 +123,6 @@ export interface Share {
   n: number
 }
 
-/** Wilson's score interval for a proportion (Wilson 1927), two-sided at `confidence`. [0, 1] when n is 0. */
-export function wilson({ k, n }: Share, confidence = 0.95): { low: number; high: number } {
-  if (n <= 0) return { low: 0, high: 1 }
-  const z = normalQuantile(1 - (1 - confidence) / 2)
-  const p = k / n
-  const middle = (p + z ** 2 / (2 * n)) / (1 + z ** 2 / n)
-  const half = (z / (1 + z ** 2 / n)) * Math.sqrt((p * (1 - p)) / n + z ** 2 / (4 * n ** 2))
-  return { low: Math.max(0, middle - half), high: Math.min(1, middle + half) }
-}
-
 /**
  * One-sided p that the first share is larger: Fisher's exact test (1935), the hypergeometric tail given both margins.
  * Chosen over the score test because error counts are small and often zero on one side, where the normal

@@ -15,7 +15,7 @@ const AT_ONCE = 32
 const RELEASES_READ = 100
 
 /** What a host was last seen with. The version stays what it was when the host could not be asked. */
-export const sightingSchema = z.object({
+const sightingSchema = z.object({
   host: z.string(),
   service: z.string(),
   /** Null when the service is not there, undefined when nobody has ever got an answer. */

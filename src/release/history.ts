@@ -33,7 +33,7 @@ export async function* newestReleases(
 }
 
 /** The release, or undefined; parsed anew only when its row has changed. Not to be changed by the caller. */
-export async function readRelease(desk: Desk, id: string): Promise<Release | undefined> {
+async function readRelease(desk: Desk, id: string): Promise<Release | undefined> {
   const row = await desk.store.get('releases', id)
   if (row === undefined) return undefined
   const kept = parsed.get(desk) ?? new Map<string, { version: number; release: Release }>()

@@ -165,7 +165,7 @@ function secondsLeft(release: Release, now: Date): number | undefined {
 }
 
 /** The plan at a glance: batches, thresholds, risks. */
-export function planBlocks(release: Release, plan: Plan): Block[] {
+function planBlocks(release: Release, plan: Plan): Block[] {
   const blocks: Block[] = [
     {
       type: 'table',

@@ -235,7 +235,7 @@ const wordErrors = '(?i:error|errors|failure|failed|fail|server_error)'
 const outcomes = /^(ok|success|successful|succeeded|error|errors|failure|failed|fail|server_error|client_error)$/i
 
 /** The matcher that selects failed requests by a status label; undefined when no label looks like a status. */
-export function statusMatcher(found: Family): Matcher | undefined {
+function statusMatcher(found: Family): Matcher | undefined {
   for (const label of statusLabels) {
     const values = found.series.flatMap((labels) => labels[label] ?? [])
     if (values.some((value) => /^[1-5](\d\d|xx)$/i.test(value))) return { label, op: '=~', value: '5..' }

@@ -20,7 +20,7 @@ export interface Family {
 }
 
 // The label that names a service, in order of trust.
-export const serviceLabels = [
+const serviceLabels = [
   'service',
   'service_name',
   'exported_service',
@@ -91,7 +91,7 @@ export function presentable(name: string): boolean {
 }
 
 /** The label by which most of the hosts are found; `wanted` is taken if it finds any. */
-export function hostLabelOf(
+function hostLabelOf(
   series: readonly Labels[],
   hosts: readonly HostRef[],
   wanted?: string,

@@ -36,7 +36,7 @@ const namesAtMost = 50_000
 const seriesAtMost = 5000
 const historySeconds = 3600
 const historyStep = 15
-export const defaultScrapeSeconds = 15
+const defaultScrapeSeconds = 15
 
 /**
  * MetricAnalysis: reads names, types and labels, picks the service's metrics, and derives thresholds from its last hour.

@@ -68,7 +68,7 @@ const coresSchema = limit(
 )
 
 /** Absolute limits that win over those derived from history. After parsing: cores, bytes, share of requests (0 to 1), seconds. */
-export const thresholdsSchema = z.strictObject({
+const thresholdsSchema = z.strictObject({
   cpu: coresSchema.optional(),
   memory: bytesSchema.optional(),
   errorRate: ratioSchema.optional(),
@@ -92,9 +92,9 @@ export const freezeSchema = z.strictObject({
 })
 export type Freeze = z.output<typeof freezeSchema>
 
-export const defaultBatches = ['1', '10%', '33%', '100%'] as const
+const defaultBatches = ['1', '10%', '33%', '100%'] as const
 /** Milliseconds per batch; `strict` bakes for 1 h, 12 h, then 2 to 4 h. A plan with more batches repeats the last. */
-export const profileWindows = {
+const profileWindows = {
   standard: ['10m', '10m', '15m', '15m'],
   strict: ['1h', '12h', '2h', '4h'],
 } as const
@@ -163,7 +163,7 @@ export const policySchema = z
 export type Policy = z.output<typeof policySchema>
 
 /** The profile's windows for this many batches, milliseconds; the last one is repeated. */
-export function defaultWindows(profile: keyof typeof profileWindows, batches: number): number[] {
+function defaultWindows(profile: keyof typeof profileWindows, batches: number): number[] {
   const windows = profileWindows[profile]
   return Array.from({ length: batches }, (_, i) => parseDuration(windows[i] ?? windows[3]) ?? 0)
 }

@@ -123,7 +123,7 @@ export async function checkNow(
   }
 }
 
-export function planFor(
+function planFor(
   desk: Desk,
   service: Service,
   candidate: string,
@@ -240,7 +240,7 @@ export function noPlanStep(service: string, conflicts: Conflict[], at: Date): St
 }
 
 /** The step in the specification's JSON. */
-export function planStep(plan: Plan, at: Date): StepResult {
+function planStep(plan: Plan, at: Date): StepResult {
   return {
     step_name: 'ReleasePlan',
     status: 'success',

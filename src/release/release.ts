@@ -5,7 +5,7 @@ import { chosenMetricSchema, verdictSchema } from './gate.ts'
 import { planSchema } from './plan.ts'
 
 /** A step of the preparation, in the JSON of the specification (docs: StepResult). */
-export const stepResultSchema = z.object({
+const stepResultSchema = z.object({
   step_name: z.enum(['VersionCheck', 'RiskPrediction', 'MetricAnalysis', 'ReleasePlan']),
   status: z.enum(['success', 'failed', 'warning']),
   summary: z.string(),
@@ -15,7 +15,7 @@ export const stepResultSchema = z.object({
 export type StepResult = z.infer<typeof stepResultSchema>
 
 /** What a person may do next about a release that is held. */
-export const OFFERS = ['resume', 'promote', 'retry', 'skip', 'rollback', 'abort'] as const
+const OFFERS = ['resume', 'promote', 'retry', 'skip', 'rollback', 'abort'] as const
 export type Offer = (typeof OFFERS)[number]
 
 export const stateSchema = z.discriminatedUnion('at', [
@@ -52,7 +52,7 @@ export const stateSchema = z.discriminatedUnion('at', [
 ])
 export type State = z.infer<typeof stateSchema>
 
-export const hostProgressSchema = z.object({
+const hostProgressSchema = z.object({
   at: z.enum(['pending', 'deploying', 'healthy', 'failed', 'unreachable', 'skipped', 'rolling back', 'rolled back']),
   /** The version that runs there as last seen; null when the service was never there, undefined when nobody knows. */
   version: z.string().nullable().optional(),

@@ -17,7 +17,7 @@ export interface Probe {
 }
 
 /** Something that forbids the release, and what a person can do about it. */
-export const conflictSchema = z.object({ say: z.string(), next: z.string() })
+const conflictSchema = z.object({ say: z.string(), next: z.string() })
 export type Conflict = z.infer<typeof conflictSchema>
 
 export interface VersionCheck {
@@ -44,7 +44,7 @@ export function probeAll(desk: Desk, service: Service, hosts: HostEntry[]): Prom
 }
 
 /** Room for the archive, the unpacked tree and as much again, plus 50 MB that the host keeps. */
-export function diskNeededMb(artifactBytes: number): number {
+function diskNeededMb(artifactBytes: number): number {
   return Math.ceil((artifactBytes * 4) / 1_000_000) + 50
 }
 

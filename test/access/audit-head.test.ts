@@ -41,8 +41,7 @@ function open(part: { everyMs?: number; key?: number } = {}) {
 
 /** What somebody does who may write to the database. */
 function tamper(sql: string) {
-  const [name = ''] = readdirSync(folder).filter((each) => /\.(db|sqlite)$/.test(each))
-  const db = new DatabaseSync(join(folder, name))
+  const db = new DatabaseSync(join(folder, 'rollcall.db'))
   db.exec(sql)
   db.close()
 }

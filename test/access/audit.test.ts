@@ -73,6 +73,14 @@ describe('the chain', () => {
     }
   })
 
+  test('is whole with any key that somebody thinks of in a state', async () => {
+    const audit = auditOn(createMemoryStore())
+    const state = JSON.parse('{"__proto__":{"a":1},"constructor":2,"toString":null,"":3}') as Json
+    await audit.note(note({ before: state, after: [state] }))
+    expect(await audit.verify()).toMatchObject({ ok: true, entries: 1 })
+    expect(JSON.stringify((await audit.page({ limit: 1 })).entries[0]?.before)).toBe(JSON.stringify(state))
+  })
+
   test('an empty one is whole', async () => {
     expect(await auditOn(createMemoryStore()).verify()).toEqual({ ok: true, entries: 0, head: '0'.repeat(64) })
   })

@@ -131,6 +131,13 @@ describe('REST: every route of the table', () => {
   test('the description of the interface is for those who signed in', async () => {
     expect((await ask('GET', '/api/docs/json', 'a stranger')).status).toBe(401)
     expect((await ask('GET', '/api/docs/json', 'viewer')).status).toBe(200)
+    const headers = { authorization: `Bearer ${tokens.get('viewer')}` }
+    const { paths } = (await (await fetch(`${url}/api/docs/json`, { headers })).json()) as {
+      paths: Record<string, { get: { responses: object; security: object } }>
+    }
+    for (const path of ['/api/v1/session/oidc', '/api/v1/session/oidc/callback']) {
+      expect(paths[path]?.get).toMatchObject({ responses: { 302: expect.anything() }, security: [] })
+    }
   })
 })
 

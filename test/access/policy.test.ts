@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { type Person, peopleSchema, type Role, roles } from '../../src/access/config.ts'
+import { z } from 'zod'
+import { type Person, personSchema, type Role, roles } from '../../src/access/config.ts'
 import { actions, findPerson, mayDo, needPerson, policy } from '../../src/access/policy.ts'
 
 const person = (...of: Role[]): Person => ({ id: 'alice', roles: of, surfaces: {} })
@@ -66,7 +67,7 @@ describe('mayDo', () => {
 })
 
 describe('findPerson', () => {
-  const people = peopleSchema.parse([
+  const people = z.array(personSchema).parse([
     { id: 'alice', roles: ['operator'], surfaces: { slack: 'U1', terminal: 'alice' } },
     { id: 'bob', roles: ['approver'], surfaces: { slack: 'U2', console: 'U1' } },
   ])

@@ -57,7 +57,14 @@ describe('loadConfig', () => {
       hosts: [{ id: 'web-1', port: 22, key }],
       prometheus: undefined,
       store: { kind: 'sqlite', folder: join(process.cwd(), '.rollcall') },
-      console: { host: '127.0.0.1', port: 8888, allowedHosts: [], sessionHours: 12, sessionDays: 7 },
+      console: {
+        host: '127.0.0.1',
+        port: 8888,
+        allowedHosts: [],
+        trustedProxies: ['127.0.0.0/8', '::1'],
+        sessionHours: 12,
+        sessionDays: 7,
+      },
       knowledge: join(process.cwd(), 'knowledge'),
       language: 'en',
       log: { level: 'info' },
@@ -362,6 +369,17 @@ describe('what shows only when the parts are seen together', () => {
     ['a secret in the file', { oidc: { ...sso, clientSecret: 'x' } }, 'console.oidc.clientSecret: unknown key'],
     ['a secret that is not set', { oidc: { ...sso, clientSecretEnv: 'NOT_SET' } }, 'the environment variable NOT_SET'],
     ['sessions without end', { sessionHours: 0 }, 'console.sessionHours'],
+    ['a proxy that is no address', { trustedProxies: ['proxy.test'] }, 'console.trustedProxies[0]: give an address or'],
+    [
+      'a range that is none',
+      { trustedProxies: ['10.0.0.0/33'] },
+      'console.trustedProxies[0]: give an address or a range',
+    ],
+    [
+      'everybody as a proxy',
+      { trustedProxies: ['::1', '0.0.0.0/0'] },
+      'console.trustedProxies: 0.0.0.0/0 is everybody',
+    ],
   ])('console: %s is refused', (_name, part, words) => {
     const problems = problemsOf(console(part))
     expect(problems.map(({ path, say }) => `${path}: ${say}`)).toEqual([expect.stringContaining(words)])

@@ -1,7 +1,8 @@
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { peopleSchema } from '../../src/access/config.ts'
+import { z } from 'zod'
+import { personSchema } from '../../src/access/config.ts'
 import {
   type Check,
   type DoctorDeps,
@@ -62,7 +63,7 @@ function deps(part: Partial<Patient> = {}, rest: Partial<DoctorDeps> = {}): Doct
   const patient: Patient = {
     services: [service],
     hosts: [host('web-1')],
-    people: peopleSchema.parse([
+    people: z.array(personSchema).parse([
       { id: 'alice', roles: ['operator'], surfaces: { terminal: 'a' } },
       { id: 'bob', roles: ['approver'], surfaces: { terminal: 'b' } },
     ]),
@@ -262,7 +263,7 @@ describe('runDoctor', () => {
           throw new TypeError('fetch failed')
         },
         knowledge: { folder: 'k', load: async () => ({ entries: [], problems: [{ path: 'k/a.md', say: 'broken' }] }) },
-        people: peopleSchema.parse([
+        people: z.array(personSchema).parse([
           { id: 'root', roles: ['admin'], surfaces: { terminal: 'r' } },
           { id: 'mute', roles: ['approver'] },
         ]),

@@ -24,7 +24,6 @@ import {
   pool,
   quantile,
   variance,
-  wilson,
 } from '../../src/lib/statistics.ts'
 
 // Reference values come from SciPy 1.17.1 and statsmodels (functions named at each table) unless another source is given.
@@ -238,19 +237,7 @@ describe('Mann-Whitney U', () => {
 })
 
 describe('proportions', () => {
-  test.each([
-    [0, 10, 0, 0.27753279986288926],
-    [1, 10, 0.017876213095072924, 0.40415002679523854],
-    [8, 100, 0.04109346148438061, 0.14998107700948735],
-    [10, 10, 0.7224672001371106, 1],
-  ])('the Wilson interval of %d/%d agrees with statsmodels proportion_confint', (k, n, low, high) => {
-    const interval = wilson({ k, n })
-    expect(interval.low).toBeCloseTo(low, 8)
-    expect(interval.high).toBeCloseTo(high, 8)
-  })
-
   test('no trials say nothing about a proportion', () => {
-    expect(wilson({ k: 0, n: 0 })).toEqual({ low: 0, high: 1 })
     expect(fisherGreater({ k: 0, n: 0 }, { k: 1, n: 5 })).toBe(1)
     expect(exceedsShare({ k: 0, n: 0 }, 0.01)).toBe(1)
   })

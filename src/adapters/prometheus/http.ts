@@ -6,7 +6,7 @@ import { createRedactor } from '../../lib/redact.ts'
 import type { PrometheusConfig } from './config.ts'
 
 /** Largest answer that is read, bytes. */
-export const largestAnswer = 16 * 2 ** 20
+const largestAnswer = 16 * 2 ** 20
 
 export interface Answer {
   status: number

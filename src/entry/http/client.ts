@@ -85,13 +85,15 @@ export async function packFiles(folder: string): Promise<void> {
   }
 }
 
-/** sha256 over the names and contents of the client's sources, the types it shares, and the locked versions of its packages. */
+/** sha256 over the names and contents of the client's sources, the types it shares, the locked versions of its packages, and this file. */
 async function digestOfSources(): Promise<string> {
   const hash = createHash('sha256')
   const files = [
     ...(await filesBelow(source)),
     ...(await filesBelow(join(root, 'src/ports'))),
     join(root, 'package-lock.json'),
+    // How it is built and packed.
+    import.meta.filename,
   ].filter((file) => existsSync(file))
   for (const file of files.toSorted()) hash.update(`${file.slice(root.length)}\0`).update(await readFile(file))
   return hash.digest('hex')

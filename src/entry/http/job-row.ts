@@ -27,7 +27,7 @@ export function jobRow({ id, document }: Row): JobView & { host: string } {
   }
 }
 
-export function stateInWords({ at, rc, reason }: z.infer<typeof stateSchema>): string {
+function stateInWords({ at, rc, reason }: z.infer<typeof stateSchema>): string {
   return at === 'done' ? `done ${rc ?? 0}${reason ? `: ${reason}` : ''}` : at
 }
 

@@ -2,7 +2,7 @@ import type { ChangeKind } from '../../ports/console.ts'
 import type { Feed } from './feed.ts'
 
 /** An answer and its JSON, made once for all who ask for the same at the same time. */
-export interface Shared<T> {
+interface Shared<T> {
   value: T
   text: string
 }

@@ -42,7 +42,7 @@ export type Group = z.infer<typeof group>
 const points = z.array(z.tuple([z.number(), z.number()]))
 
 /** One host's samples of one metric: [seconds since 1970, value], ascending, finite. */
-export const hostPoints = z.object({
+const hostPoints = z.object({
   host: z.string(),
   group,
   before: points,
@@ -56,7 +56,7 @@ export type HostPoints = z.infer<typeof hostPoints>
 
 const faultSeen = z.object({ code: z.string(), say: z.string() })
 
-export const metricObservation = z.object({
+const metricObservation = z.object({
   key: metricKey,
   name: z.string(),
   kind: metricKind,
@@ -76,7 +76,7 @@ export type MetricObservation = z.infer<typeof metricObservation>
 export const tally = z.object({ requests: z.number(), errors: z.number().optional() })
 export type Tally = z.infer<typeof tally>
 
-export const hostCounts = z.object({ host: z.string(), group, before: tally.optional(), after: tally.optional() })
+const hostCounts = z.object({ host: z.string(), group, before: tally.optional(), after: tally.optional() })
 export type HostCounts = z.infer<typeof hostCounts>
 
 const period = z.object({ from: z.number(), to: z.number() })
@@ -152,7 +152,7 @@ export type Comparison = z.infer<typeof comparison>
 export const outcome = z.enum(['pass', 'fail', 'inconclusive', 'error'])
 export type Outcome = z.infer<typeof outcome>
 
-export const metricVerdict = z.object({
+const metricVerdict = z.object({
   key: metricKey,
   at: outcome,
   /** Of the upgraded hosts: pooled error share, or the highest host's median. */

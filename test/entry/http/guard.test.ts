@@ -104,6 +104,23 @@ describe('who asks', () => {
     expect(held).toEqual([true, false])
   })
 
+  test('and is not let stay as somebody else', async () => {
+    world = accessWorld()
+    const stands = createStands(world.deps)
+    const held: boolean[] = []
+    const { id, token } = await issueToken(world.store, { id: 'alice' }, world.deps.clock)
+    const app = await world.serve(async (plain) => {
+      plain.get('/api/v1/events', async (request) => {
+        held.push(await stands(request))
+        const row = await world.store.get('tokens', id)
+        await world.store.put('tokens', id, { ...(row?.document as object), person: 'bob' }, row?.version ?? 0)
+        held.push(await stands(request))
+      })
+    })
+    await app.inject({ url: '/api/v1/events', headers: { host: ours.host, authorization: `Bearer ${token}` } })
+    expect(held).toEqual([true, false])
+  })
+
   test('pages and health need no store', async () => {
     world = accessWorld({ demo: true })
     const app = await world.serve(some)

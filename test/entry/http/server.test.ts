@@ -1,9 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { gunzipSync } from 'node:zlib'
+import { brotliDecompressSync, gunzipSync, gzipSync } from 'node:zlib'
 import type { FastifyPluginAsync } from 'fastify'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { packFiles } from '../../../src/entry/http/client.ts'
 import { createServer } from '../../../src/entry/http/server.ts'
 import { Fault } from '../../../src/lib/fault.ts'
 import { aRelease } from '../../fakes/release.ts'
@@ -46,6 +47,38 @@ describe('the client', () => {
     expect(gunzipSync(packed.rawPayload).toString()).toBe(plain.body)
     expect(packed.rawPayload.length).toBeLessThan(plain.rawPayload.length / 10)
   })
+
+  test('what was packed when it was built is sent as it is', async () => {
+    const plain = 'x'.repeat(3000)
+    await writeFile(join(console.webRoot, 'assets/other-def456.js'), plain)
+    await packFiles(console.webRoot)
+    const names = await readdir(console.webRoot, { recursive: true })
+    expect(names.filter((name) => /\.(br|gz)$/.test(name)).sort()).toEqual(
+      ['main-abc123', 'other-def456'].flatMap((name) => [`assets/${name}.js.br`, `assets/${name}.js.gz`]),
+    )
+    const ask = (accept: string) =>
+      console.server.inject({ url: '/assets/other-def456.js', headers: { 'accept-encoding': accept } })
+    const br = await ask('gzip, br')
+    expect(br.headers).toMatchObject({
+      'content-encoding': 'br',
+      'cache-control': expect.stringContaining('immutable'),
+    })
+    expect(br.headers['content-type']).toMatch(/javascript/)
+    expect(brotliDecompressSync(br.rawPayload).toString()).toBe(plain)
+    // Another one in its place shows that nothing is packed again.
+    await writeFile(join(console.webRoot, 'assets/other-def456.js.gz'), gzipSync('packed before'))
+    expect(gunzipSync((await ask('gzip')).rawPayload).toString()).toBe('packed before')
+    expect((await ask('identity')).body).toBe(plain)
+  })
+
+  test.each(['/api', '/api/nothing', '/api/v2/releases', '/metrics', '/metrics/x', '/mcp', '/assets/nothing'])(
+    'its page is not what a browser is shown for %s',
+    async (url) => {
+      const response = await console.server.inject({ url, headers: { ...html, 'x-person': 'alice' } })
+      expect(response.statusCode).toBe(404)
+      expect(response.json()).toMatchObject({ code: 'entry.not-found', next: 'see /api/docs for what there is' })
+    },
+  )
 
   test.each(['/../package.json', '/..%2f..%2fpackage.json', '/.built-from', '/assets/%00'])(
     'nothing outside of its folder is given for %s',
@@ -267,6 +300,17 @@ describe('the description of the interface', () => {
     expect(list.parameters.map(({ name }: { name: string }) => name)).toContain('before')
     expect(list.responses['200'].content['application/json'].schema.properties.releases.type).toBe('array')
     expect(Object.keys(paths).filter((path) => !path.startsWith('/api/v1/'))).toEqual(['/healthz'])
+  })
+
+  test('says how one signs in, and which routes need nobody to', async () => {
+    const { components, security, paths } = (await console.get('/api/docs/json')).json()
+    expect(components.securitySchemes).toMatchObject({
+      cookie: { type: 'apiKey', in: 'cookie', name: 'rollcall-0' },
+      bearer: { type: 'http', scheme: 'bearer' },
+    })
+    expect(security).toEqual([{ cookie: [] }, { bearer: [] }])
+    expect(paths['/healthz'].get.security).toEqual([])
+    expect(paths['/api/v1/releases'].get.security).toBeUndefined()
   })
 
   test('is a page that works without inline scripts', async () => {
