@@ -4,7 +4,7 @@ import { say } from './gate/units.ts'
 import { metricNames, some } from './gate/why.ts'
 import type { Verdict } from './gate.ts'
 import type { Plan } from './plan.ts'
-import { type HostProgress, type Offer, onHosts, type Release } from './release.ts'
+import { type HostProgress, isOver, type Offer, onHosts, type Release } from './release.ts'
 
 /** Hosts shown one by one on a card; a larger fleet is counted, and /status names its hosts. */
 const HOSTS_SHOWN = 12
@@ -226,7 +226,7 @@ function progressBlocks(release: Release, plan: Plan): Block[] {
   const bars: Block = {
     type: 'progress',
     items: plan.batches.map((batch) => {
-      const states = batch.hosts.map((host) => release.hosts[host.id]?.at ?? 'pending')
+      const states = batch.hosts.map((host) => stateOf(release, host.id))
       return {
         label: `batch ${batch.id}`,
         done: states.filter((at) => at === 'healthy').length,
@@ -236,7 +236,7 @@ function progressBlocks(release: Release, plan: Plan): Block[] {
     }),
   }
   const shown = hosts.length <= HOSTS_SHOWN ? hosts : hosts.filter(({ id }) => isTrouble(release.hosts[id]))
-  const rows = shown.slice(0, HOSTS_SHOWN).map(({ id }) => hostRow(id, release.hosts[id]))
+  const rows = shown.slice(0, HOSTS_SHOWN).map(({ id }) => hostRow(release, id))
   return rows.length === 0 ? [bars] : [bars, { type: 'table', columns: ['host', 'state', 'version'], rows }]
 }
 
@@ -244,9 +244,17 @@ function isTrouble(host: HostProgress | undefined): boolean {
   return host !== undefined && ['failed', 'unreachable', 'skipped'].includes(host.at)
 }
 
-function hostRow(id: string, host: HostProgress | undefined): string[] {
-  if (host === undefined) return [id, 'pending', '']
-  const state = host.why === undefined || host.at === 'healthy' ? host.at : `${host.at}: ${host.why}`
+/** How a host stands, in a word. When the release is over nothing is pending any more. */
+function stateOf(release: Release, id: string): string {
+  const at = release.hosts[id]?.at ?? 'pending'
+  return at === 'pending' && isOver(release.state) ? 'not touched' : at
+}
+
+function hostRow(release: Release, id: string): string[] {
+  const host = release.hosts[id]
+  if (host === undefined) return [id, stateOf(release, id), '']
+  const at = stateOf(release, id)
+  const state = host.why === undefined || at === 'healthy' ? at : `${at}: ${host.why}`
   return [id, state, host.version === undefined ? 'unknown' : (host.version ?? 'none')]
 }
 

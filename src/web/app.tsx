@@ -15,7 +15,7 @@ import { Shell } from './shell/Shell.tsx'
 import { SignIn } from './shell/SignIn.tsx'
 import { useSignIn } from './shell/sign-in.ts'
 import { Channel } from './views/channel/Channel.tsx'
-import { entersAs, hasLeft, heedOthers } from './who.ts'
+import { entersAs, hasLeft, heedOthers, isChosenHere } from './who.ts'
 
 const Release = lazy(() => import('./views/release/index.tsx'))
 const Fleet = lazy(() => import('./views/fleet/index.tsx'))
@@ -76,14 +76,14 @@ function useDoubts(): void {
   }, [client])
 }
 
-/** Tells when one has become somebody else, in this tab or another. Returns whether anybody has been here since the page opened. */
+/** Tells when one has become somebody else, but not in this tab. Returns whether anybody has been here since the page opened. */
 function useChange(person: PersonView | null | undefined): boolean {
   const t = useT()
   const { message } = App.useApp()
   const before = useRef<string>(undefined)
   useEffect(() => {
     if (person === null || person === undefined) return
-    if (before.current !== undefined && before.current !== person.id) {
+    if (before.current !== undefined && before.current !== person.id && !isChosenHere()) {
       void message.success(t('person.acting', { name: person.name }))
     }
     before.current = person.id

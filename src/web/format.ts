@@ -2,9 +2,9 @@ import type { Language } from './i18n/write.ts'
 
 const UNITS = { en: { d: 'd', h: 'h', min: 'min', s: 's' }, zh: { d: '天', h: '小时', min: '分', s: '秒' } } as const
 
-/** Seconds as people read them, the two largest units: `45 s`, `3 min 20 s`, `1 h 5 min`, `2 d 3 h`. */
+/** Whole seconds as people read them (as the cards count them), the two largest units: `45 s`, `3 min 20 s`, `1 h 5 min`, `2 d 3 h`. */
 export function duration(seconds: number, language: Language = 'en'): string {
-  const whole = Math.max(0, Math.round(seconds))
+  const whole = Math.max(0, Math.floor(seconds))
   const unit = UNITS[language]
   const parts: [number, string][] = [
     [Math.floor(whole / 86_400), unit.d],

@@ -29,7 +29,7 @@ export function staleAfter({ kind, key }: Change): (readonly unknown[])[] {
     case 'host':
       return [['hosts'], keys.services]
     case 'session':
-      return [keys.session, keys.commands]
+      return [keys.session]
     default:
       return []
   }

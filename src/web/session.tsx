@@ -2,7 +2,7 @@ import { createContext, type ReactNode, useContext } from 'react'
 import type { PersonView, SessionView } from '../ports/console.ts'
 
 /** The session of somebody who is known. */
-export type Session = SessionView & { person: PersonView }
+type Session = SessionView & { person: PersonView }
 
 const Context = createContext<Session | undefined>(undefined)
 

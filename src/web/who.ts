@@ -5,16 +5,32 @@ import { keys } from './keys.ts'
 const NAME = 'rollcall'
 const LEFT = 'rollcall.left'
 
-/** Makes this the session. When it is another person's, what the one before saw is forgotten. */
+let chosenHere = false
+
+/** Whether it was in this tab that one became who one is. */
+export function isChosenHere(): boolean {
+  return chosenHere
+}
+
+/** Makes what was signed in to, or out of, here the session. When it is another person's, what the one before saw is forgotten. */
 export function takeSession(client: QueryClient, session: SessionView): void {
   forgetOthers(client, session)
+  chosenHere = true
   client.setQueryData(keys.session, session)
 }
 
-/** Drops every answer but the session when `session` is not that of the person who was here; says whether it did. */
+/**
+ * Drops every answer but the session when `session` is not that of the person who was here; says whether it did. When the same
+ * person may do other things than before, the commands are asked for again.
+ */
 export function forgetOthers(client: QueryClient, session: SessionView): boolean {
   const held = client.getQueryData<SessionView>(keys.session)
-  if (held === undefined || held.person?.id === session.person?.id) return false
+  if (held === undefined) return false
+  if (held.person?.id === session.person?.id) {
+    if (held.may.join() !== session.may.join()) void client.invalidateQueries({ queryKey: keys.commands })
+    return false
+  }
+  chosenHere = false
   const others = { predicate: ({ queryKey }: { queryKey: readonly unknown[] }) => queryKey[0] !== keys.session[0] }
   void client.cancelQueries(others)
   client.removeQueries(others)

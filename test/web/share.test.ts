@@ -210,6 +210,19 @@ describe('a browser without a hall', () => {
     expect(told).toEqual([open, open])
   })
 
+  it('is one that refuses its locks too', async () => {
+    const refusing = { request: () => Promise.reject(new DOMException('no storage', 'SecurityError')) }
+    const told: News[] = []
+    const begin = (_start: Start, tell: Tell) => {
+      tell(open, '')
+      return () => {}
+    }
+    const hall: Hall = { locks: refusing, channel: () => new Air() as unknown as BroadcastChannel }
+    share(begin, (news) => told.push(news), hall)
+    await settle()
+    expect(told).toEqual([open])
+  })
+
   it('is one without locks or without channels', () => {
     const { BroadcastChannel } = globalThis
     expect(hallOf({ navigator: {}, BroadcastChannel })).toBeUndefined()

@@ -9,6 +9,7 @@ describe('durations', () => {
   it('show the two largest units', () => {
     expect(duration(0)).toBe('0 s')
     expect(duration(45.4)).toBe('45 s')
+    expect(duration(11.9)).toBe('11 s')
     expect(duration(200)).toBe('3 min 20 s')
     expect(duration(3900)).toBe('1 h 5 min')
     expect(duration(3600)).toBe('1 h')

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { SessionView } from '../../src/ports/console.ts'
 import { api, whenTurnedAway } from '../../src/web/api.ts'
 import { keys } from '../../src/web/keys.ts'
-import { announce, entersAs, forgetOthers, heedOthers, takeSession } from '../../src/web/who.ts'
+import { announce, entersAs, forgetOthers, heedOthers, isChosenHere, takeSession } from '../../src/web/who.ts'
 
 const people = ['alice', 'bob'].map((id) => ({ id, name: id, roles: ['operator'] }))
 
@@ -38,10 +38,29 @@ describe('a session', () => {
     expect(client.getQueryData<SessionView>(keys.session)?.person?.id).toBe('bob')
   })
 
+  it('is known to have been chosen here, until it becomes another one elsewhere', () => {
+    const client = clientOf('alice')
+    takeSession(client, sessionOf('bob'))
+    expect(isChosenHere()).toBe(true)
+    forgetOthers(client, sessionOf('bob'))
+    expect(isChosenHere()).toBe(true)
+    forgetOthers(client, sessionOf('alice'))
+    expect(isChosenHere()).toBe(false)
+  })
+
   it('of nobody drops it too', () => {
     const client = clientOf('alice')
     expect(forgetOthers(client, sessionOf(null))).toBe(true)
     expect(client.getQueryData(keys.services)).toBeUndefined()
+  })
+
+  it('of the same person in another role makes the commands old, and drops nothing', () => {
+    const client = clientOf('alice')
+    client.setQueryData(keys.commands, {})
+    forgetOthers(client, sessionOf('alice'))
+    expect(client.getQueryState(keys.commands)?.isInvalidated).toBe(false)
+    expect(forgetOthers(client, { ...sessionOf('alice'), may: ['release.approve'] })).toBe(false)
+    expect(client.getQueryState(keys.commands)?.isInvalidated).toBe(true)
   })
 
   it('of the same person drops nothing', () => {

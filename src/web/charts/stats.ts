@@ -3,7 +3,7 @@ import type { WindowView } from '../../ports/console.ts'
 export type MetricWindow = WindowView['metrics'][number]
 export type HostSeries = MetricWindow['hosts'][number]
 export type Point = [number, number]
-export interface Period {
+interface Period {
   from: number
   to: number
 }
@@ -60,7 +60,7 @@ export function within(host: HostSeries, { from, to }: Period): number[] {
     .map(([, value]) => value)
 }
 
-export interface GroupSummary {
+interface GroupSummary {
   group: HostSeries['group']
   hosts: number
   /** Median over hosts of each host's median in the period. */
@@ -80,7 +80,7 @@ export function summarize(metric: MetricWindow, window: Pick<WindowView, 'before
   })
 }
 
-export interface HostSummary {
+interface HostSummary {
   host: string
   group: HostSeries['group']
   before?: number

@@ -28,7 +28,7 @@ export const en = {
   // The person
   'person.menu': 'Your account',
   'person.switch': 'Act as',
-  'person.acting': 'You act as {name} now.',
+  'person.acting': 'Changed in another tab: you act as {name} now.',
   'person.sign-out': 'Sign out',
   'person.roles': 'Roles: {roles}',
   'role.viewer': 'viewer',

@@ -111,7 +111,7 @@ export const viewsZh: Record<keyof typeof viewsEn, Sentence> = {
   'release.no-points-hint': '指标服务器在此窗口内没有这些主机的数据。',
   'release.capped': '粗线：各组中位数。细线：单台主机，每组 {count} 台，包含最高者。',
   'release.lines': '粗线：各组中位数。细线：单台主机。',
-  'release.levels': '{metric}：数据点的中位数',
+  'release.levels': '{metric}：各主机数据点的中位数',
   'release.judged-share': '判断依据：错误数 / 请求数',
   'release.judged-highest': '判断依据：最高主机的中位数',
   'release.window-of': '第 {batch} 批的观察窗口',

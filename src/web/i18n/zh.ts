@@ -29,7 +29,7 @@ export const zh: Record<Key, Sentence> = {
   // The person
   'person.menu': '你的账户',
   'person.switch': '切换身份',
-  'person.acting': '你现在的身份是 {name}。',
+  'person.acting': '已在另一个标签页切换：你现在的身份是 {name}。',
   'person.sign-out': '退出登录',
   'person.roles': '角色：{roles}',
   'role.viewer': '查看者',

@@ -2,7 +2,7 @@ import type { Line, News, Start, Tell } from './news.ts'
 import { SILENCE_MS } from './stream.ts'
 
 /** Of the lock that the leading tab holds, and of the channel on which it passes on what it hears. */
-export const NAME = 'rollcall-events'
+const NAME = 'rollcall-events'
 /** A tab that leads but passes nothing on is asked, and given up after this. */
 const ANSWER_MS = 10_000
 
@@ -15,7 +15,7 @@ export interface Hall {
 /** What tabs tell each other: news of the stream, or the question how the line is. */
 type Note = { news: News; lastId: string } | { ask: true }
 
-export type Open = (start: Start, tell: Tell) => () => void
+type Open = (start: Start, tell: Tell) => () => void
 
 /** Undefined where the browser has no Web Locks (they need https or loopback) or no BroadcastChannel. */
 export function hallOf(scope: {
@@ -56,9 +56,9 @@ export function share(open: Open, tell: Tell, hall: Hall | undefined): () => voi
   const lead = () =>
     new Promise<void>((resolve) => {
       clearTimeout(watching)
-      // What happened since this tab was opened is its to pass on, unless it is the first one and has only just asked for all.
-      const heardOf = line !== 'connecting' || Date.now() - joined > 1000
-      const end = open({ lastId, missed: heardOf }, (news, id) => {
+      // Who takes over passes on what came in between. The first tab has missed nothing: it has only just asked for everything.
+      const takesOver = line !== 'connecting' || Date.now() - joined > 1000
+      const end = open({ lastId, missed: takesOver }, (news, id) => {
         take(news, id)
         post({ news, lastId: id })
       })
@@ -77,8 +77,10 @@ export function share(open: Open, tell: Tell, hall: Hall | undefined): () => voi
       .request(NAME, options, () => (ended ? undefined : lead()))
       .catch(() => {
         if (signal.aborted) return
+        // The browser refuses locks here: a stream of its own, as without a hall.
+        if (leave === undefined) return void lead()
         // Another tab took the lock, since this one had seemed dead: it follows from now on.
-        leave?.()
+        leave()
         queue(false)
         watch()
       })

@@ -1,6 +1,6 @@
 import type { Json } from '../../../ports/store.ts'
 
-export interface ChangeRow {
+interface ChangeRow {
   /** Where in the document, such as `approvals.0.by`; empty for the document itself. */
   path: string
   /** As JSON text; undefined when there was nothing there. */

@@ -1,6 +1,6 @@
 import type { CommandsView } from '../../../ports/console.ts'
 
-export type Kind = 'command' | 'verb' | 'service' | 'version' | 'host' | 'release' | 'flag' | 'story'
+type Kind = 'command' | 'verb' | 'service' | 'version' | 'host' | 'release' | 'flag' | 'story'
 
 export interface Item {
   /** What is put in; with a slash for a command, with dashes for an option. */

@@ -18,7 +18,7 @@ export function newsBetween(before: MessageView[], after: MessageView[]): News[]
   })
 }
 
-export function headlineOf({ message }: MessageView): string {
+function headlineOf({ message }: MessageView): string {
   const first = message.blocks[0]
   return first?.type === 'text' ? first.text : ''
 }

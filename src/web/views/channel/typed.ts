@@ -1,5 +1,5 @@
 /** What was typed before, oldest first, and where one is in it: `at` = length is the line that is being written. */
-export interface Typed {
+interface Typed {
   lines: string[]
   at: number
   /** What was being written when one began to look back. */

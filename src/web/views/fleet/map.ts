@@ -32,7 +32,7 @@ export interface Tile {
   release?: string
 }
 
-export interface VersionCount {
+interface VersionCount {
   version: string | null | undefined
   count: number
   /** Index into the palette; undefined for no version, which has no colour. */

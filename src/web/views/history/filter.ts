@@ -75,7 +75,7 @@ export function touchedOf({ hosts }: Pick<ReleaseView, 'hosts'>): { touched: num
   return { touched: total - (hosts.pending ?? 0), total }
 }
 
-export interface Summary {
+interface Summary {
   shown: number
   running: number
   done: number

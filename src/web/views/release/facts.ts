@@ -117,7 +117,7 @@ const JOB_STATES = {
   refused: { word: 'refused', tone: 'warn' },
 } as const satisfies Record<string, { word: string; tone: Tone }>
 
-export type JobWord = (typeof JOB_STATES)[keyof typeof JOB_STATES]['word']
+type JobWord = (typeof JOB_STATES)[keyof typeof JOB_STATES]['word']
 
 /** How a job's state is shown: `done 0` succeeded, `done 3: verify: digest` failed with that detail. Undefined for a new word. */
 export function jobState(state: string): { word: JobWord; tone: Tone; detail: string } | undefined {

@@ -70,7 +70,7 @@ export function Choice<T extends string>({
   )
 }
 
-export interface Column {
+interface Column {
   label: string
   /** Figures do not wrap, code is monospaced, a reason may be long. */
   kind?: 'num' | 'mono' | 'why'
