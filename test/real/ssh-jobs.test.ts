@@ -91,8 +91,11 @@ describe.skipIf(skipReal)('the job protocol on a real sshd', () => {
       })
       const gone = once(bot, 'exit')
       await once(bot.stdout, 'data')
-      // Every other one is killed once it has begun to write on the host, however slow this machine is.
-      if (i % 2 === 1) await until('the host was reached', () => existsSync(join(recipe.root, '.rollcall')))
+      // Every other one is killed around the moment when its job takes the start token, however slow this machine is.
+      const jobs = join(recipe.root, '.rollcall/jobs')
+      const begun = () =>
+        existsSync(jobs) && readdirSync(jobs).some((key) => i % 4 === 1 || existsSync(join(jobs, key, 'start')))
+      if (i % 2 === 1) await until('the host was reached', begun)
       await sleep(i * (i % 2 === 1 ? 3 : 8))
       bot.kill('SIGKILL')
       await gone

@@ -21,7 +21,7 @@ describe.skipIf(skipReal)('what people type', () => {
   test.each([
     [
       '/release user-servise v1.1.0',
-      /There is no service "user-servise".*user-service\?.* Next: use one of: user-service/,
+      /There is no service "user-servise", and no verb either\. Did you mean user-service\? Next: begin with a service \(user-service\)/,
     ],
     ['/release ../user-service v1.1.0', /There is no service "\.\.\/user-service"/],
     ['/release user-service;reboot v1.1.0', /There is no service "user-service;reboot"/],
