@@ -75,7 +75,9 @@ describe.skipIf(skipReal)('the clock of the bot jumps', () => {
       clock.ahead(2 * hours)
       await bot.reach(id, 'expired', 5)
       clock.ahead(0)
-      expect(await bot.card(id)).toContain('Expired: nobody decided in time; no host was touched. Next: /release user-service v1.1.0')
+      expect(await bot.card(id)).toContain(
+        'Expired: nobody decided in time; no host was touched. Next: /release user-service v1.1.0',
+      )
       expect(await bot.app().press('bob', button)).toMatchObject({
         ok: false,
         text: expect.stringMatching(/expired at/),
