@@ -18,7 +18,7 @@ const { values } = parseArgs({ options: { out: { type: 'string', default: 'docs/
 
 const DESKTOP = { width: 1280, height: 800 }
 /** A whole card that waits for approval. */
-const TALL = { width: 1280, height: 1060 }
+const TALL = { width: 1280, height: 1130 }
 const PHONE = { width: 390, height: 844 }
 /** Preparation and three windows with their deploys. */
 const ROLLOUT_MS = 180_000

@@ -92,8 +92,9 @@ folders() {
 # Takes the job in: everything into a folder of its own, checked, then one rename makes it the job.
 receive() {
   tmp=$dir/tmp.$nonce
-  # Where the end of the connection is told by a signal, nothing of a broken upload stays.
-  trap 'rm -rf "$tmp"; exit 1' HUP TERM
+  # Where the end of the connection is told by a signal, nothing of a broken upload stays. PIPE comes first when the shell says
+  # that dd was hung up, to a stderr that is gone.
+  trap 'rm -rf "$tmp"; exit 1' HUP TERM PIPE
   set -- "$dir/jobs" "$dir/epochs" "$tmp/tree"
   folders "$@" 2>/dev/null || err=$(folders "$@" 2>&1) || deny upload "$err"
   {
@@ -118,7 +119,7 @@ receive() {
   # Fails when another submission of this key, or a cancel, was first: both leave the folder not empty.
   mv -T "$tmp" "$job" 2>/dev/null || rm -rf "$tmp"
   [ -f "$job/script" ] || [ -d "$job/start" ] || deny upload "the job cannot be stored in $dir"
-  trap - HUP TERM
+  trap - HUP TERM PIPE
 }
 
 submit() {
