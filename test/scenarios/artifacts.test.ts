@@ -137,7 +137,9 @@ describe.skipIf(skipReal)('a package that is not as it should be', () => {
     afterAll(() => bot.restart({}))
 
     test('with another body than its checksum says is refused before a host gets it', async () => {
-      bot.packages.publish('v1.1.1', { body: userService('v1.1.1'), sha256: 'a'.repeat(64) })
+      // Late enough that the host waits for the upload when the line is cut: it has begun a folder by then.
+      const send: Package['send'] = (response, body) => void setTimeout(() => response.end(body), 50)
+      bot.packages.publish('v1.1.1', { body: userService('v1.1.1'), send, sha256: 'a'.repeat(64) })
       const id = await bot.approved('v1.1.1')
       const { state } = await bot.reach(id, 'rolled back')
       expect(state).toMatchObject({ why: expect.stringMatching(/has the sha256 [0-9a-f]{64}, approved was aaaa/) })
