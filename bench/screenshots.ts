@@ -2,7 +2,7 @@
  * `npm run screenshots [-- --out docs/screenshots]`
  *
  * Plays the sandbox in the console as people would (a good release, then one that its gate takes back, then one that waits for
- * its approval) and takes the README's pictures of it. It takes about two minutes.
+ * its approval, and then is held by an alert) and takes the README's pictures of it. It takes about three minutes.
  */
 import { mkdir, mkdtemp, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -20,6 +20,8 @@ const DESKTOP = { width: 1280, height: 800 }
 /** A whole card that waits for approval. */
 const TALL = { width: 1280, height: 1130 }
 const PHONE = { width: 390, height: 844 }
+/** A report with its chart. */
+const REPORT = { width: 1280, height: 1400 }
 /** Preparation and three windows with their deploys. */
 const ROLLOUT_MS = 180_000
 const LIMIT_KB = 200
@@ -135,8 +137,33 @@ async function main(app: App, browser: Browser): Promise<void> {
   const history = await seat('/releases')
   await history.getByText(waiting).first().waitFor()
   await take(history, 'history')
+
+  // The same version, promoted past its gate: an alert holds it, and the report says why.
+  await approve(bob, waiting)
+  await cardOf(alice, waiting).getByRole('button', { name: 'Promote', exact: true }).click({ timeout: ROLLOUT_MS })
+  await alice.getByRole('dialog').getByRole('button', { name: 'Promote', exact: true }).click()
+  const incident = await reported(app)
+  for (const dark of [false, true]) {
+    const report = await seat(`/?thread=${encodeURIComponent(`${incident}/card`)}`, { size: REPORT, dark })
+    const message = report.getByRole('list', { name: 'Replies' }).getByRole('article', { name: /^Diagnosis of / })
+    await message.getByRole('img').first().waitFor()
+    await message.scrollIntoViewIfNeeded()
+    await take(report, dark ? 'report-dark' : 'report')
+  }
   await alice.context().close()
   await bob.context().close()
+}
+
+/** The first incident whose report is complete. */
+async function reported({ desk }: App): Promise<string> {
+  const until = Date.now() + ROLLOUT_MS
+  for (;;) {
+    for await (const { id, report } of desk.incidents.newest()) {
+      if (report !== undefined && (await desk.reports.get(report))?.status === 'completed') return id
+    }
+    if (Date.now() > until) throw new Error('no alert was diagnosed')
+    await new Promise((resolve) => setTimeout(resolve, 500))
+  }
 }
 
 const abort = new AbortController()
@@ -156,6 +183,7 @@ try {
     console: { webRoot, demo: true },
   })
   await app.start()
+  await world.alertsTo(`${app.url}/api/v1/alertmanager`)
   await new Promise((resolve) => setTimeout(resolve, HISTORY_MS))
   await main(app, browser)
 } finally {

@@ -1,4 +1,5 @@
 import type { Command } from '../src/entry/command.ts'
+import { alerts } from './alerts.ts'
 import { help } from './help.ts'
 import { hosts } from './hosts.ts'
 import { release } from './release.ts'
@@ -6,4 +7,4 @@ import { rollback } from './rollback.ts'
 import { status } from './status.ts'
 
 /** All commands, in the order in which /help lists them. */
-export const commands: Command[] = [release, status, rollback, hosts, help]
+export const commands: Command[] = [release, status, rollback, hosts, alerts, help]

@@ -6,14 +6,21 @@ import { createAuditHeads } from './access/audit-head.ts'
 import { auditKey } from './access/audit-key.ts'
 import type { Person } from './access/config.ts'
 import { findPerson, needPerson } from './access/policy.ts'
+import { createAlertmanagerSilences } from './adapters/alertmanager/index.ts'
+import { createAnthropicModel } from './adapters/anthropic/index.ts'
 import { createChannel } from './adapters/channel/index.ts'
+import { createCharts } from './adapters/charts/index.ts'
 import { createHttpArtifacts } from './adapters/http-artifacts/index.ts'
 import { createLedger, ledgerIndexes } from './adapters/ledger/index.ts'
+import { createMcpTools, resolveServers, secretVariables } from './adapters/mcp-client/index.ts'
+import { createOpenAiModel } from './adapters/openai/index.ts'
 import { createPrometheus } from './adapters/prometheus/index.ts'
+import { createPrometheusMcp } from './adapters/prometheus/mcp.ts'
 import { createSqliteStore, lockFolder } from './adapters/sqlite/index.ts'
 import { createSshTarget } from './adapters/ssh/index.ts'
 import { createTerminal } from './adapters/terminal/index.ts'
 import { renderButtons, renderMessage } from './adapters/terminal/render.ts'
+import { resolveAi } from './agent/config.ts'
 import { type Config, loadConfig } from './config/load.ts'
 import { pinsIn } from './config/pins.ts'
 import { press } from './entry/actions.ts'
@@ -21,14 +28,21 @@ import { type CommandAnswer, runCommand } from './entry/command.ts'
 import { createConsole } from './entry/http/console.ts'
 import { createFeed } from './entry/http/feed.ts'
 import { watchStore } from './entry/http/watch.ts'
+import { createIncidentDesk, type IncidentDesk } from './incident/desk.ts'
+import { diagnosisStory } from './incident/diagnose.ts'
+import { followReleases, threadIndexes } from './incident/follow.ts'
+import { createIntake } from './incident/intake.ts'
+import { incidentIndexes } from './incident/open.ts'
+import { incidentStory } from './incident/story.ts'
 import { loadKnowledge } from './knowledge/knowledge.ts'
 import { createLog, type Log } from './lib/log.ts'
-import { createRedactor } from './lib/redact.ts'
+import { createRedactor, maskable } from './lib/redact.ts'
 import type { Chat, Message } from './ports/chat.ts'
+import type { Model } from './ports/model.ts'
 import type { Store } from './ports/store.ts'
 import type { Answer } from './release/answer.ts'
 import { offerButtons } from './release/button.ts'
-import { createDesk, type Desk } from './release/desk.ts'
+import { createDesk } from './release/desk.ts'
 import { probeFleet } from './release/fleet.ts'
 import { heal } from './release/heal.ts'
 import { card } from './release/issue.ts'
@@ -36,7 +50,7 @@ import { rollbackStory } from './release/rollback.ts'
 import { releaseStory } from './release/rollout.ts'
 
 export interface App {
-  desk: Desk
+  desk: IncidentDesk
   /** Goes on with what was interrupted, and listens. Fault `entry.port-taken`. */
   start(): Promise<void>
   /** Where the console is, once it listens. */
@@ -58,8 +72,8 @@ export interface App {
 export interface AppOptions {
   /** Serves the console; left out, nothing listens. */
   console?: {
-    /** The folder with the built client. */
-    webRoot: string
+    /** The folder with the built client; left out, only what machines and commands ask for is served. */
+    webRoot?: string
     /** Whoever opens it may be any of the people: the sandbox, on loopback only. */
     demo?: boolean
     /** What it answers to typed text before that is read as a command. */
@@ -84,7 +98,15 @@ export { clientFolder } from './entry/http/client.ts'
 
 /** The composition root: nothing else constructs adapters. Fault `store.in-use` when another process has the data folder. */
 export async function createApp(config: Config, options: AppOptions = {}): Promise<App> {
-  const redactor = createRedactor(config.secrets)
+  const ai = resolveAi(config.ai, process.env)
+  const servers = resolveServers(config.mcp, {
+    prometheusConfigured: config.prometheus !== undefined,
+    env: process.env,
+  })
+  const secrets = secretVariables(servers)
+    .flatMap((name) => process.env[name] ?? [])
+    .filter(maskable)
+  const redactor = createRedactor([...config.secrets, ...secrets, ...(ai === undefined ? [] : [ai.key()])])
   const masked = <T>(words: T): T => redactor.value(words) as T
   const log = options.log ?? createLog({ redact: redactor, level: config.log.level })
   const lock = lockFolder(config.store.folder)
@@ -115,12 +137,23 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   for (const problem of knowledge.problems) log.warn(problem, 'knowledge file left out')
   const key = await auditKey(config.store.folder, process.env)
   const heads = createAuditHeads({ folder: config.store.folder, key, store, log })
-  const desk = createDesk({
+  const prometheus = config.prometheus
+  const bundled = prometheus && createPrometheusMcp({ config: prometheus, version: pkg.version })
+  const tools = createMcpTools({
+    servers,
+    inMemory: bundled === undefined ? {} : { prometheus: (transport) => bundled.connect(transport) },
+    store,
+    log,
+    redact: redactor.text,
+    version: pkg.version,
+  })
+  const alertTokens = tokensOf(config.alerts.sources)
+  const releaseDesk = createDesk({
     store,
     flows,
     chat,
     target,
-    metrics: config.prometheus === undefined ? undefined : createPrometheus(config.prometheus),
+    metrics: prometheus && createPrometheus(prometheus),
     artifacts: createHttpArtifacts({ timeoutSeconds: 15 }),
     services: config.services,
     hosts: config.hosts.map(({ id, ip, region, labels }) => ({ id, ip, region, labels })),
@@ -132,6 +165,24 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     clock,
     log,
   })
+  const desk = createIncidentDesk(releaseDesk, {
+    config: config.alerts,
+    model: ai && modelOf(ai, log),
+    tools: servers.length === 0 ? undefined : tools,
+    pictures: createCharts({ language: config.language }),
+    silences: createAlertmanagerSilences({
+      sources: config.alerts.sources.flatMap(({ name, url }) =>
+        url === undefined ? [] : [{ name, url, token: alertTokens.get(name) }],
+      ),
+      timeoutSeconds: 10,
+    }),
+    budget: config.ai.budget,
+    prices: config.ai.prices,
+    language: config.language,
+  })
+  const intake = createIntake(desk)
+  flows.define('incident', (flow, input) => incidentStory(flow, desk, input))
+  flows.define('diagnosis', (flow, input) => diagnosisStory(flow, desk, input))
   flows.define('release', (flow, input) => releaseStory(flow, desk, input))
   flows.define('rollback', (flow, input) => rollbackStory(flow, desk, input))
   const cardOf = async (id: string): Promise<Message> => {
@@ -155,9 +206,12 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
       language: config.language,
       version: pkg.version,
       heard: options.console.heard,
+      alertTokens,
+      channels: channelsOf(desk),
     }))
   let url: string | undefined
   let daily: NodeJS.Timeout | undefined
+  let unfollow: (() => void) | undefined
   // The log is kept elsewhere: what it says about the chain, nobody changes together with the database.
   const logHead = async (): Promise<void> => log.info(await desk.audit.head(), 'audit head')
   const checkHead = async (): Promise<void> => {
@@ -182,6 +236,8 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
       url = await web?.listen()
       await terminal.open()
       await flows.open()
+      unfollow = followReleases(desk, feed.listen)
+      await intake.start()
       for (const release of await desk.releases.list()) {
         await heal(desk, release)
       }
@@ -192,7 +248,11 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     },
     async stop(ms = 30_000) {
       await web?.close()
+      await intake.stop()
       await flows.close(ms)
+      unfollow?.()
+      await tools.close()
+      await bundled?.close()
       await target.close()
       clearInterval(daily)
       await desk.audit.flush()
@@ -212,6 +272,27 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   }
 }
 
+function modelOf(ai: NonNullable<ReturnType<typeof resolveAi>>, log: Log): Model {
+  return ai.wire === 'anthropic' ? createAnthropicModel({ ...ai, log }) : createOpenAiModel({ ...ai, log })
+}
+
+/** What each source of alerts proves itself with, where it does. */
+function tokensOf(sources: Config['alerts']['sources']): Map<string, string> {
+  return new Map(
+    sources.flatMap(({ name, tokenEnv }): [string, string][] => {
+      const token = tokenEnv === undefined ? undefined : process.env[tokenEnv]
+      return token === undefined ? [] : [[name, token]]
+    }),
+  )
+}
+
+/** Every channel that something may be posted to, that of releases first. */
+function channelsOf({ channel, config }: IncidentDesk): string[] {
+  const levels = [config.critical, config.warning, config.info].flatMap((severity) => severity.levels)
+  const named = [config.channel, ...levels.map((level) => level.channel)].filter((name) => name !== undefined)
+  return [...new Set([channel, ...named])]
+}
+
 function secretOf({ clientSecretEnv }: { clientSecretEnv?: string }): string | undefined {
   return clientSecretEnv === undefined ? undefined : process.env[clientSecretEnv]
 }
@@ -222,6 +303,9 @@ export function openStore(config: Config): Promise<Store> {
     ...ledgerIndexes,
     { collection: 'releases', field: 'service' },
     { collection: 'jobs', field: 'host' },
+    { collection: 'reports', field: 'deploymentId' },
+    ...incidentIndexes,
+    ...threadIndexes,
   ]
   return createSqliteStore({ folder: config.store.folder, indexes })
 }

@@ -2,12 +2,17 @@ import { mkdir, statfs } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
+import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js'
+import pkg from '../package.json' with { type: 'json' }
 import { createAudit } from './access/audit.ts'
 import { type AuditHeads, createAuditHeads } from './access/audit-head.ts'
 import { auditKey } from './access/audit-key.ts'
 import { needPerson } from './access/policy.ts'
 import { issueToken, listTokens, revokeToken } from './access/tokens.ts'
+import { createMcpTools, resolveServers, secretVariables } from './adapters/mcp-client/index.ts'
+import { prometheusSchema } from './adapters/prometheus/config.ts'
 import { createPrometheus } from './adapters/prometheus/index.ts'
+import { createPrometheusMcp, standaloneBounds } from './adapters/prometheus/mcp.ts'
 import { lockFolder } from './adapters/sqlite/index.ts'
 import { createSshTarget, scanHostKeys } from './adapters/ssh/index.ts'
 import { openStore } from './app.ts'
@@ -18,7 +23,7 @@ import { enroll } from './entry/enroll.ts'
 import { loadKnowledge } from './knowledge/knowledge.ts'
 import { Fault } from './lib/fault.ts'
 import { createLog } from './lib/log.ts'
-import { createRedactor } from './lib/redact.ts'
+import { createRedactor, maskable } from './lib/redact.ts'
 import { analyseMetrics } from './release/metrics.ts'
 
 type Write = (text: string) => void
@@ -191,6 +196,104 @@ export async function verifyAudit(
       write(`If a backup was put in its place on purpose, remove ${file}: the next entry makes a new one.\n`)
     return verdict.ok ? 0 : 1
   })
+}
+
+/**
+ * `rollcall tools`: the MCP servers with their state, the tools that a diagnosis is offered and what is pinned of each. With
+ * `approve <server>` its definitions are pinned as they are now. May be called while the bot runs. Exit code 1 when a server is away or held.
+ */
+export async function mcpTools(path: string, words: string[], write: Write): Promise<number> {
+  const [verb, server] = words
+  if (verb !== undefined && (verb !== 'approve' || server === undefined)) {
+    write('What about the tools? Next: rollcall tools, or rollcall tools approve <server>\n')
+    return 2
+  }
+  return withAudit(path, async ({ config, store, note }) => {
+    const { prometheus } = config
+    const servers = resolveServers(config.mcp, { prometheusConfigured: prometheus !== undefined, env: process.env })
+    const secrets = secretVariables(servers).map((name) => process.env[name] ?? '')
+    const redactor = createRedactor([...config.secrets, ...secrets.filter(maskable)])
+    const bundled = prometheus && createPrometheusMcp({ config: prometheus, version: pkg.version })
+    const tools = createMcpTools({
+      servers,
+      inMemory: bundled === undefined ? {} : { prometheus: (transport) => bundled.connect(transport) },
+      store,
+      log: createLog({ redact: redactor, level: 'error' }),
+      redact: redactor.text,
+      version: pkg.version,
+    })
+    try {
+      if (server === undefined) return await listMcpTools(tools, write)
+      const result = await tools.approve(server)
+      if (result === undefined) {
+        write(`There is no MCP server ${JSON.stringify(server)}. Next: rollcall tools\n`)
+        return 2
+      }
+      await note('tools.approve', `MCP server ${server}: ${result.approved.join(', ') || 'nothing new'}`, !result.away)
+      if (result.away !== undefined) write(`${server} is away: ${result.away}\n`)
+      else write(`${server}: approved ${result.approved.join(', ') || 'nothing, all was as pinned'}\n`)
+      for (const held of result.held) write(`  held still, the configuration pins it otherwise: ${held}\n`)
+      return result.away === undefined && result.held.length === 0 ? 0 : 1
+    } finally {
+      await tools.close()
+      await bundled?.close()
+    }
+  })
+}
+
+async function listMcpTools(tools: ReturnType<typeof createMcpTools>, write: Write): Promise<number> {
+  const offered = await tools.list()
+  const pinned = await tools.pins()
+  const states = tools.servers()
+  for (const { name, at, why } of states) {
+    write(`${name}  ${at}${why === undefined ? '' : `: ${why}`}\n`)
+    for (const tool of offered.filter((each) => each.server === name))
+      write(`  ${tool.name}  ${tool.hash.slice(0, 12)}\n`)
+    const times = Object.values(pinned[name] ?? {}).map(({ pinnedAt }) => pinnedAt)
+    if (times.length > 0) write(`  ${times.length} pinned, the last one ${times.toSorted().at(-1)}\n`)
+    if (at === 'held') write(`  Next: look at what has changed there, then rollcall tools approve ${name}\n`)
+  }
+  if (states.length === 0) write('There are no MCP servers. Next: add prometheus or mcp.servers to rollcall.yaml\n')
+  return states.every(({ at }) => at === 'connected') ? 0 : 1
+}
+
+/**
+ * `rollcall mcp prometheus`: the bundled MCP server on stdin and stdout until its client leaves. The address from --url or
+ * PROMETHEUS_URL, credentials from PROMETHEUS_TOKEN, or PROMETHEUS_USERNAME and PROMETHEUS_PASSWORD (pab1it0's names); logs go to stderr only.
+ */
+export async function mcpServer(
+  which: string | undefined,
+  url: string | undefined,
+  signal: AbortSignal,
+): Promise<number> {
+  const { env } = process
+  const address = url ?? env.PROMETHEUS_URL
+  const wrong =
+    which !== 'prometheus'
+      ? 'Which server? Next: rollcall mcp prometheus --url http://prometheus:9090'
+      : address === undefined
+        ? 'Where is Prometheus? Next: rollcall mcp prometheus --url http://prometheus:9090, or set PROMETHEUS_URL'
+        : undefined
+  const config = prometheusSchema.safeParse({
+    url: address,
+    ...(env.PROMETHEUS_TOKEN ? { bearerTokenEnv: 'PROMETHEUS_TOKEN' } : {}),
+    ...(env.PROMETHEUS_USERNAME && !env.PROMETHEUS_TOKEN
+      ? { basicAuth: { user: env.PROMETHEUS_USERNAME, passwordEnv: 'PROMETHEUS_PASSWORD' } }
+      : {}),
+  })
+  if (wrong !== undefined || !config.success) {
+    process.stderr.write(`${wrong ?? config.error?.issues.map(({ message }) => message).join('; ')}\n`)
+    return 2
+  }
+  const server = createPrometheusMcp({ config: config.data, bounds: standaloneBounds, version: pkg.version })
+  await server.connect(new StdioServerTransport())
+  await new Promise<void>((resolve) => {
+    signal.addEventListener('abort', () => resolve(), { once: true })
+    process.stdin.once('close', resolve)
+    process.stdin.once('end', resolve)
+  })
+  await server.close()
+  return 0
 }
 
 async function withAudit<T>(

@@ -2,7 +2,7 @@ import { userInfo } from 'node:os'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { clientFolder, createApp, readConfig } from './app.ts'
-import { doctor, enrollHosts, tokens, verifyAudit } from './cli.ts'
+import { doctor, enrollHosts, mcpServer, mcpTools, tokens, verifyAudit } from './cli.ts'
 import { demo } from './demo/index.ts'
 import { asFault } from './lib/fault.ts'
 
@@ -13,6 +13,8 @@ const USAGE = `rollcall: releases over SSH, approved in the channel
   rollcall enroll  [host …] [--yes] [--replace] [--config …] show and pin the host keys
   rollcall token   <person>|--list|--revoke <id>             a personal token to sign in to the console with
   rollcall audit   [--head <hash>] [--entries <n>]           check that the audit log is whole, and that it still has this head
+  rollcall tools   [approve <server>] [--config …]           the MCP servers, their tools and pins; approve definitions that have changed
+  rollcall mcp     prometheus [--url http://…]               an MCP server over Prometheus on stdin and stdout, on its own
   rollcall build                                             build the console's client (serve and demo do it by themselves)
   rollcall demo    [--story] [--port 8888] [--keep]          a sandbox fleet with its console; --story plays the main job and ends
 `
@@ -58,6 +60,10 @@ async function main(argv: string[]): Promise<number> {
         { head: values.head, ...(values.entries === undefined ? {} : { entries: values.entries }) },
         write,
       )
+    case 'tools':
+      return mcpTools(values.config, rest, write)
+    case 'mcp':
+      return mcpServer(rest[0], values.url, signal)
     default:
       process.stderr.write(`There is no command ${JSON.stringify(verb)}.\n\n${USAGE}`)
       return 2
@@ -79,6 +85,7 @@ function words(argv: string[]) {
         revoke: { type: 'string' },
         head: { type: 'string' },
         entries: { type: 'string' },
+        url: { type: 'string' },
         yes: { type: 'boolean', default: false },
         replace: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },

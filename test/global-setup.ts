@@ -1,7 +1,18 @@
 import { missingLine, obtain, type Part } from '../src/demo/parts.ts'
 import { clientFolder } from '../src/entry/http/client.ts'
 
-const parts: Part[] = ['prometheus', 'sshd', 'ssh', 'curl', 'tar', 'flock', 'setsid', 'sha256sum', 'chromium']
+const parts: Part[] = [
+  'prometheus',
+  'alertmanager',
+  'sshd',
+  'ssh',
+  'curl',
+  'tar',
+  'flock',
+  'setsid',
+  'sha256sum',
+  'chromium',
+]
 
 /**
  * Gets the system parts of the real suites once, before any of them starts. One that cannot be had fails its suite, with the

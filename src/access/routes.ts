@@ -39,6 +39,14 @@ export const routes = {
   'GET /api/v1/hosts': 'hosts.read',
   'POST /api/v1/hosts/probe': 'hosts.read',
 
+  // Machines, not people: each source proves itself by its own token (src/entry/http/alerts.ts).
+  'POST /api/v1/alertmanager': 'public',
+  'POST /v1/alerts': 'public',
+  'GET /api/v1/alerts': 'alerts.read',
+  'GET /api/v1/incidents': 'alerts.read',
+  'GET /api/v1/incidents/:id': 'alerts.read',
+  'GET /api/v1/pictures/:id': 'alerts.read',
+
   'GET /api/v1/people': 'people.read',
   'GET /api/v1/audit': 'audit.read',
 } as const satisfies Record<string, RouteAccess>

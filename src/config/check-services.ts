@@ -77,12 +77,14 @@ export function checkChecksumFiles({ services }: Parts): Problem[] {
 
 export function unknownNeighbours({ services, names }: Parts): Problem[] {
   const known = names.services.map(({ value }) => value)
-  const remedy = 'correct it if it is a misspelling; otherwise it is only used to find knowledge'
+  const remedy = 'correct it if it is a misspelling; otherwise it is watched, and never released'
   return services.flatMap(({ at, value }) =>
     (['upstream', 'downstream'] as const).flatMap((way) =>
       value[way].flatMap((name, i) => {
-        if (known.includes(name)) return []
-        return [{ path: `${at}.${way}[${i}]`, say: `${name} is no service here.${suggestion(name, known)}`, remedy }]
+        const near = suggestion(name, known)
+        // A neighbour that others release is nothing to be warned of.
+        if (known.includes(name) || near === '') return []
+        return [{ path: `${at}.${way}[${i}]`, say: `${name} is no service here.${near}`, remedy }]
       }),
     ),
   )

@@ -1,3 +1,4 @@
+import { checkAlerts } from './check-alerts.ts'
 import { checkConsole, strangersOnly } from './check-console.ts'
 import { checkCredentials, checkRoutes, unpinnedHosts } from './check-hosts.ts'
 import { checkApprovals, speechlessPeople } from './check-people.ts'
@@ -27,6 +28,7 @@ export function crossCheck(parts: Parts, env: Env): { problems: Problem[]; warni
       ...checkApprovals(parts),
       ...checkPrometheus(parts),
       ...checkConsole(parts),
+      ...checkAlerts(parts),
     ],
     warnings: [
       ...unknownNeighbours(parts),

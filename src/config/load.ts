@@ -6,6 +6,7 @@ import type { z } from 'zod'
 import type { Person } from '../access/config.ts'
 import { Fault } from '../lib/fault.ts'
 import type { LogLevel } from '../lib/log.ts'
+import { maskable } from '../lib/redact.ts'
 import type { Service } from '../release/config.ts'
 import { crossCheck } from './checks.ts'
 import { type Problem, problemLine } from './problems.ts'
@@ -24,6 +25,10 @@ export interface Config {
   prometheus: z.output<typeof sections.prometheus> | undefined
   store: z.output<typeof sections.store>
   console: z.output<typeof sections.console>
+  alerts: z.output<typeof sections.alerts>
+  /** As configured; src/agent/config.ts says what it comes to with the environment. */
+  ai: z.output<typeof sections.ai>
+  mcp: z.output<typeof sections.mcp>
   /** Folder of the knowledge files. */
   knowledge: string
   language: 'en' | 'zh'
@@ -62,15 +67,17 @@ export function loadConfig(source: string | object, env: Env): Config {
   const { parts, single, problems } = readSections(raw, path)
   const crossed = crossCheck(parts, env)
   // As they are written: a section that lacks something else names its variables all the same.
-  const named = ['prometheus', 'console'].map((section) => secretsIn(Reflect.get(raw, section), section, env))
+  const named = ['prometheus', 'console', 'alerts', 'ai', 'mcp'].map((section) =>
+    secretsIn(Reflect.get(raw, section), section, env),
+  )
   // What was wrong by itself is told once.
   const told = new Set(problems.map((problem) => problem.path))
   problems.push(
     ...[...crossed.problems, ...named.flatMap((each) => each.problems)].filter((problem) => !told.has(problem.path)),
   )
-  const { prometheus, ssh, store, console, log, knowledge, language } = single
-  if (problems.length > 0 || !ssh || !store || !console || !log || knowledge === undefined || language === undefined)
-    throw invalid(problems)
+  const { prometheus, ssh, store, console, alerts, ai, mcp, log, knowledge, language } = single
+  if (problems.length > 0 || !ssh || !store || !console || !alerts || !ai || !mcp || !log) throw invalid(problems)
+  if (knowledge === undefined || language === undefined) throw invalid(problems)
   return {
     services: parts.services.map(({ value }) => value),
     hosts: parts.hosts.map(({ value }) => value),
@@ -80,13 +87,24 @@ export function loadConfig(source: string | object, env: Env): Config {
     prometheus,
     store,
     console,
+    alerts,
+    ai,
+    mcp,
     knowledge,
     language,
     log,
     file,
     warnings: crossed.warnings,
-    secrets: named.flatMap((each) => each.values),
+    secrets: [...named.flatMap((each) => each.values), ...usualSecrets(env)],
   }
+}
+
+/** Secrets that are found in the environment without being named in the file. */
+function usualSecrets(env: Env): string[] {
+  return ['AI_API_KEY', 'GITHUB_TOKEN', 'GITHUB_PERSONAL_ACCESS_TOKEN'].flatMap((name) => {
+    const value = env[name] ?? ''
+    return maskable(value) ? [value] : []
+  })
 }
 
 function readYaml(file: string): unknown {

@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs'
 import type { z } from 'zod'
 import type { Person } from '../access/config.ts'
+import type { AlertsConfig } from '../incident/config.ts'
 import type { Service } from '../release/config.ts'
 import type { Readable } from './problems.ts'
 import type { Bastion, consoleSchema, Host } from './schema.ts'
@@ -21,6 +22,7 @@ export interface Parts {
   /** Names of headers, and the file; also when the section lacks something else. */
   prometheus: { headers: string[]; tlsCaFile: string | undefined } | undefined
   console: z.output<typeof consoleSchema> | undefined
+  alerts: AlertsConfig | undefined
   /** Names and ids of all that was written down, also of what is wrong otherwise. */
   names: Record<Section, At<string>[]>
   /** What can be read of every item, also of one that lacks something: each part is right by itself. */

@@ -64,6 +64,9 @@ export function readSections(raw: object, path: (text: string) => string) {
     language: read(words.language, 'language'),
     ssh: read(sections.ssh, 'ssh', {}),
     console: read(sections.console, 'console', {}),
+    alerts: read(sections.alerts, 'alerts', {}),
+    ai: read(sections.ai, 'ai', {}),
+    mcp: read(sections.mcp, 'mcp', {}),
     log: read(sections.log, 'log', {}),
   }
   const parts: Parts = {
@@ -83,6 +86,7 @@ export function readSections(raw: object, path: (text: string) => string) {
       tlsCaFile: tlsCaFile && path(tlsCaFile),
     },
     console: single.console,
+    alerts: single.alerts,
     names: {
       services: textsOf(raw, 'services', 'name'),
       hosts: textsOf(raw, 'hosts', 'id'),

@@ -1,8 +1,11 @@
 import { z } from 'zod'
 import { personSchema } from '../access/config.ts'
+import { mcpSchema } from '../adapters/mcp-client/config.ts'
 import { prometheusSchema } from '../adapters/prometheus/config.ts'
 import { SqliteConfig } from '../adapters/sqlite/config.ts'
 import { bastionSchema, hostSchema, sshOptionsSchema } from '../adapters/ssh/config.ts'
+import { aiSchema } from '../agent/config.ts'
+import { alertsSchema } from '../incident/config.ts'
 import { type LogLevel, logLevels } from '../lib/log.ts'
 import { serviceSchema } from '../release/config.ts'
 
@@ -69,6 +72,9 @@ export const sections = {
   prometheus: prometheusSchema,
   store: SqliteConfig.extend({ kind: z.literal('sqlite').default('sqlite') }),
   console: consoleSchema,
+  alerts: alertsSchema,
+  ai: aiSchema,
+  mcp: mcpSchema,
   log: logSchema,
 }
 

@@ -16,15 +16,18 @@ export interface Behaviour {
   /** Spread of the logarithm of that time. */
   sigma: number
   addedMs: number
+  /** Share of requests for which account-store is asked, evenly spread; without its answer they are answered with 502. */
+  accountShare: number
 }
 
-const good: Behaviour = { errorRate: 0, medianMs: 4, sigma: 0.35, addedMs: 0 }
+const good: Behaviour = { errorRate: 0, medianMs: 4, sigma: 0.35, addedMs: 0, accountShare: 0.2 }
 
-/** The versions that the sandbox knows: two good ones, and one that must not survive its canary. */
+/** The versions that the sandbox knows: three good ones, and one that must not survive its canary. */
 export const versions: Record<string, Behaviour> = {
   'v1.0.0': good,
   'v1.1.0': { ...good, medianMs: 3.8 },
-  'v1.2.0': { errorRate: 0.08, medianMs: 6, sigma: 0.5, addedMs: 250 },
+  'v1.2.0': { ...good, errorRate: 0.08, medianMs: 6, sigma: 0.5, addedMs: 250 },
+  'v1.3.0': { ...good, medianMs: 3.6 },
 }
 
 export interface ArtifactFile {

@@ -2,6 +2,7 @@ import { type App, clientFolder, createApp, readConfig } from '../app.ts'
 import { asFault } from '../lib/fault.ts'
 import { createLog } from '../lib/log.ts'
 import { keepFolder, leaveFolder, ownFolder, sweep } from './folders.ts'
+import { createHeard } from './heard.ts'
 import { freePorts } from './processes.ts'
 import { playStory } from './story.ts'
 import { startWorld, type World } from './world.ts'
@@ -9,6 +10,8 @@ import { startWorld, type World } from './world.ts'
 const GUIDE = `
 Try in the channel:   /release user-service v1.1.0     then act as bob and press Approve
                       /release user-service v1.2.0     (it answers 8 % of its requests with errors, and slowly)
+                      stop account-store               (what user-service depends on; try it during a release)
+                      start account-store
                       play the story                   (does all of it by itself)
 Ctrl-C ends the sandbox and removes it.`
 
@@ -36,7 +39,8 @@ export async function demo(options: DemoOptions): Promise<number> {
     world = await startWorld({ folder, say, signal: options.signal })
     const webRoot = await building
     app = webRoot === undefined ? await onTerminal(world) : await withConsole(world, webRoot, options, say)
-    if (options.story) await playStory(app, say, options.signal)
+    if (app.url !== undefined) await world.alertsTo(`${app.url}/api/v1/alertmanager`)
+    if (options.story) await playStory(app, world, say, options.signal)
     else await stay(app, say, options.signal)
     return 0
   } catch (error) {
@@ -51,14 +55,25 @@ export async function demo(options: DemoOptions): Promise<number> {
   }
 }
 
+/** No client is built and nobody signs in; it listens, on a free port, for what Alertmanager sends. */
 async function onTerminal(world: World): Promise<App> {
-  const app = await createApp(readConfig(world.config), {
+  const app = await createApp(readConfig({ ...world.config, console: { port: 0 } }), {
     write: (text) => process.stdout.write(text),
     color: process.stdout.isTTY,
     log: createLog({ level: 'warn' }),
+    console: {},
   })
-  await app.start()
-  return app
+  return started(app)
+}
+
+async function started(app: App): Promise<App> {
+  try {
+    await app.start()
+    return app
+  } catch (error) {
+    await app.stop(0)
+    throw error
+  }
 }
 
 async function withConsole(
@@ -75,16 +90,10 @@ async function withConsole(
       console: {
         webRoot,
         demo: true,
-        heard: async (person, text) => (isStory(text) ? playing(app, person, signal) : undefined),
+        heard: createHeard({ app: () => app, scenery: world, signal }),
       },
     })
-    try {
-      await app.start()
-      return app
-    } catch (error) {
-      await app.stop(0)
-      throw error
-    }
+    return started(app)
   }
   try {
     return await open(port ?? 8888)
@@ -99,43 +108,4 @@ async function withConsole(
 async function stay(app: App, say: (line: string) => void, signal: AbortSignal): Promise<void> {
   say(`\nThe console: ${app.url}\n${GUIDE}`)
   await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
-}
-
-function isStory(text: string): boolean {
-  return /^\/?(play the )?story$/i.test(text.trim())
-}
-
-/** States in which a release would stand in the story's way. */
-const STANDING = ['preparing', 'awaiting approval', 'approved', 'rolling out', 'held', 'rolling back']
-
-/** Stories that are being played; one at a time, or alice would stand in her own way. */
-const stories = new WeakMap<App, Promise<void>>()
-
-async function playing(app: App, { id: who, roles }: { id: string; roles: string[] }, signal: AbortSignal) {
-  if (stories.has(app)) return { ok: false, text: 'The story is being played already. Next: watch the channel.' }
-  if (!roles.includes('operator'))
-    return { ok: false, text: `The story releases as alice; ${who} may only look. Next: act as alice.` }
-  for await (const { id, state } of app.desk.releases.newest()) {
-    if (STANDING.includes(state.at))
-      return { ok: false, text: `${id} is in progress. Next: end it first; /status ${id} says how.` }
-  }
-  const story = playStory(app, () => {}, signal)
-    .catch(async (error: unknown) => {
-      await app.desk.chat.put({
-        key: `story/${Date.now()}`,
-        channel: app.desk.channel,
-        message: {
-          title: 'The story ended early',
-          tone: 'warn',
-          blocks: [{ type: 'text', text: asFault(error).line }],
-          buttons: [],
-        },
-      })
-    })
-    .finally(() => stories.delete(app))
-  stories.set(app, story)
-  return {
-    ok: true,
-    text: `The story is being played for ${who}, as alice and bob: a good release, then a bad one. It takes about two minutes.`,
-  }
 }

@@ -10,7 +10,14 @@ import { endNow } from './processes.ts'
 
 type Family = 'debian' | 'fedora' | 'alpine' | 'macos'
 
-/** Package per family; dnf also takes the path of a program. Units are what Debian's package would start and enable. */
+interface Entry extends Record<Family, string> {
+  /** What Debian's package would start and enable. */
+  units: string[]
+  /** Names of the program, the first that is found is taken; the part's own when left out. */
+  programs?: string[]
+}
+
+/** Package per family; dnf also takes the path of a program. */
 const catalogue = {
   prometheus: {
     debian: 'prometheus',
@@ -18,6 +25,14 @@ const catalogue = {
     alpine: 'prometheus',
     macos: 'prometheus',
     units: ['prometheus.service'],
+  },
+  alertmanager: {
+    debian: 'prometheus-alertmanager',
+    fedora: '/usr/bin/alertmanager',
+    alpine: 'alertmanager',
+    macos: 'alertmanager',
+    units: ['prometheus-alertmanager.service'],
+    programs: ['prometheus-alertmanager', 'alertmanager'],
   },
   sshd: {
     debian: 'openssh-server',
@@ -33,7 +48,7 @@ const catalogue = {
   setsid: { debian: 'util-linux', fedora: 'util-linux', alpine: 'setsid', macos: 'util-linux', units: [] },
   chromium: { debian: 'chromium', fedora: 'chromium', alpine: 'chromium', macos: 'chromium', units: [] },
   sha256sum: { debian: 'coreutils', fedora: 'coreutils', alpine: 'coreutils', macos: 'coreutils', units: [] },
-} satisfies Record<string, Record<Family, string> & { units: string[] }>
+} satisfies Record<string, Entry>
 
 export type Part = keyof typeof catalogue
 
@@ -115,11 +130,18 @@ function look(parts: readonly Part[], env: NodeJS.ProcessEnv): { found: Obtained
   const found: Obtained['found'] = {}
   const lacking: Part[] = []
   for (const part of parts) {
-    const path = find(part, env)
+    const path = programsOf(part)
+      .map((program) => find(program, env))
+      .find((each) => each !== undefined)
     if (path === undefined) lacking.push(part)
     else found[part] = path
   }
   return { found, lacking }
+}
+
+function programsOf(part: Part): string[] {
+  const entry: Entry = catalogue[part]
+  return entry.programs ?? [part]
 }
 
 /** Why nothing may be installed here, or undefined. */
@@ -148,7 +170,7 @@ function name(parts: Part[], system: System, why: string): Missing[] {
 
 function command(part: Part, system: System): string {
   const family = familyOf(system)
-  if (family === undefined) return `the package of your system that brings the program "${part}"`
+  if (family === undefined) return `the package of your system that brings the program "${programsOf(part).at(-1)}"`
   const as = system.uid === 0 ? '' : 'sudo '
   const wanted = catalogue[part][family]
   switch (family) {

@@ -1,10 +1,10 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { stringify } from 'yaml'
-import { Fault } from '../lib/fault.ts'
-import { type Leashed, leash } from './leash.ts'
+import { alertRulesText } from './alert-rules.ts'
+import { leash } from './leash.ts'
 import { freePorts } from './processes.ts'
+import { comesUp, notUp } from './up.ts'
 
 export interface ScrapeTarget {
   /** host:port. */
@@ -44,25 +44,42 @@ export function scrapeConfigText(targets: ScrapeTarget[]): string {
   return stringify(scrapeConfig(targets))
 }
 
+/** Where alerts go, and the rules that raise them. `alertmanagerUrl` is a whole URL without a path. */
+export function alertingConfig(alertmanagerUrl: string, ruleFile: string): object {
+  const { protocol, host } = new URL(alertmanagerUrl)
+  return {
+    alerting: { alertmanagers: [{ scheme: protocol.replace(':', ''), static_configs: [{ targets: [host] }] }] },
+    rule_files: [ruleFile],
+  }
+}
+
 /**
  * Starts Prometheus as a child on a free port of 127.0.0.1 with configuration, data and log in `folder`, and resolves when
- * it is ready and has scraped every target. It ends with this process. Throws Fault `demo.prometheus`.
+ * it is ready and has scraped every target. With `alertmanagerUrl` it evaluates the sandbox's alerting rules and sends there.
+ * It ends with this process. Throws Fault `demo.prometheus`.
  */
 export async function startPrometheus(options: {
   folder: string
   targets: ScrapeTarget[]
   binary: string
+  alertmanagerUrl?: string
   ms?: number
   /** Gives up waiting. */
   signal?: AbortSignal
 }): Promise<Prometheus> {
-  const { folder, targets, binary, ms = 30_000, signal } = options
+  const { folder, targets, binary, alertmanagerUrl, ms = 30_000, signal } = options
   const log = join(folder, 'prometheus.log')
   const config = join(folder, 'prometheus.yml')
+  const rules = join(folder, 'alert-rules.yml')
   await mkdir(folder, { recursive: true })
+  await writeFile(rules, alertRulesText())
   await writeFile(
     config,
-    stringify({ global: { scrape_interval: '1s', scrape_timeout: '900ms' }, ...scrapeConfig(targets) }),
+    stringify({
+      global: { scrape_interval: '1s', scrape_timeout: '900ms', evaluation_interval: '1s' },
+      ...(alertmanagerUrl === undefined ? {} : alertingConfig(alertmanagerUrl, rules)),
+      ...scrapeConfig(targets),
+    }),
   )
   const [port] = await freePorts(1)
   const url = `http://127.0.0.1:${port}`
@@ -73,20 +90,15 @@ export async function startPrometheus(options: {
       `--storage.tsdb.path=${join(folder, 'data')}`,
       '--storage.tsdb.retention.time=1d',
       `--web.listen-address=127.0.0.1:${port}`,
+      // The links in alerts lead to it, not to the name of the machine.
+      `--web.external-url=${url}`,
     ],
     log,
   )
   try {
-    await scraped({ url, targets, program, until: Date.now() + ms, signal })
-  } catch (error) {
-    await program.stop()
-    const said = (await readFile(log, 'utf8').catch(() => '')).split('\n')
-    const last = said.filter((line) => /level=(error|ERROR)|rror:/.test(line)).slice(-2)
-    throw new Fault('demo.prometheus', {
-      say: `Prometheus (${binary}) did not come up: ${[(error as Error).message, ...last].join(' | ')}`,
-      next: `read ${log}`,
-      cause: error,
-    })
+    await comesUp({ program, until: Date.now() + ms, signal, ask: scraped(url, targets) })
+  } catch (cause) {
+    throw await notUp(program, { code: 'demo.prometheus', name: `Prometheus (${binary})`, log, cause })
   }
   return { url, pid: program.pid, pids: program.pids, stop: program.stop }
 }
@@ -95,37 +107,21 @@ interface ActiveTargets {
   data: { activeTargets: { scrapeUrl: string; health: string; lastError: string }[] }
 }
 
-async function scraped(wait: {
-  url: string
-  targets: ScrapeTarget[]
-  program: Leashed
-  until: number
-  signal: AbortSignal | undefined
-}): Promise<void> {
-  const { url, targets, program, until, signal } = wait
+/** Asks whether every target has been scraped once; otherwise answers with what lacks. */
+function scraped(url: string, targets: ScrapeTarget[]): (signal: AbortSignal) => Promise<string | undefined> {
   let lacking = targets.map(({ address }) => address)
-  let why = 'it does not answer'
-  while (!program.exited()) {
-    signal?.throwIfAborted()
-    if (Date.now() > until) throw new Error(`not ready in time: ${why}`)
-    await delay(100)
-    try {
-      const bound = { signal: AbortSignal.timeout(2000) }
-      const ready = await fetch(`${url}/-/ready`, bound)
-      const answer = await fetch(`${url}/api/v1/targets?state=active`, bound)
-      if (!ready.ok || !answer.ok) continue
-      // Only our own targets count: another server on this port would not have them.
-      const { data } = (await answer.json()) as ActiveTargets
-      const up = data.activeTargets
-        .filter(({ health }) => health === 'up')
-        .map(({ scrapeUrl }) => new URL(scrapeUrl).host)
-      lacking = lacking.filter((address) => !up.includes(address))
-      if (lacking.length === 0) return
-      const failed = data.activeTargets.find(({ lastError }) => lastError !== '')
-      why = `not scraped yet: ${lacking.join(', ')}${failed ? ` (${failed.lastError})` : ''}`
-    } catch {
-      // not yet
-    }
+  return async (signal) => {
+    const ready = await fetch(`${url}/-/ready`, { signal })
+    const answer = await fetch(`${url}/api/v1/targets?state=active`, { signal })
+    if (!ready.ok || !answer.ok) return `it answers ${ready.status} and ${answer.status}`
+    // Only our own targets count: another server on this port would not have them.
+    const { data } = (await answer.json()) as ActiveTargets
+    const up = data.activeTargets
+      .filter(({ health }) => health === 'up')
+      .map(({ scrapeUrl }) => new URL(scrapeUrl).host)
+    lacking = lacking.filter((address) => !up.includes(address))
+    if (lacking.length === 0) return undefined
+    const failed = data.activeTargets.find(({ lastError }) => lastError !== '')
+    return `not scraped yet: ${lacking.join(', ')}${failed ? ` (${failed.lastError})` : ''}`
   }
-  throw new Error('it ended')
 }

@@ -25,11 +25,18 @@ ln -sfn "$version" "$release/../current"
  * What each host is like before the first release by a bot: its settings for user-service in HOME, and one version laid,
  * current and running. Done over SSH, as a bot would. Resolves when every service answers as that version.
  */
-export async function provision(hosts: SandboxHost[], artifact: ArtifactFile): Promise<void> {
+export async function provision(
+  hosts: SandboxHost[],
+  artifact: ArtifactFile,
+  options: {
+    /** What user-service asks for a share of its requests; nothing when left out. */
+    accountStore?: string
+  } = {},
+): Promise<void> {
   const input = Buffer.concat([Buffer.from(`${artifact.version}\n${artifact.sha256}\n`), await readFile(artifact.file)])
   await Promise.all(
     hosts.map(async (host) => {
-      await writeFile(join(host.root, 'user-service.env'), settings(host))
+      await writeFile(join(host.root, 'user-service.env'), settings(host, options.accountStore))
       const { code, stderr } = await remotely(host, install, input)
       if (code !== 0) throw notUp(host, stderr.trim())
       await healthy(host, artifact.version)
@@ -37,9 +44,9 @@ export async function provision(hosts: SandboxHost[], artifact: ArtifactFile): P
   )
 }
 
-function settings(host: SandboxHost): string {
+function settings(host: SandboxHost, accountStore = ''): string {
   const quoted = process.execPath.replaceAll("'", `'\\''`)
-  return `PORT=${host.servicePort}\nHOST_ID=${host.id}\nNODE='${quoted}'\n`
+  return `PORT=${host.servicePort}\nHOST_ID=${host.id}\nNODE='${quoted}'\nACCOUNT_STORE='${accountStore}'\n`
 }
 
 /** Waits until the host's service answers as this version. Throws Fault `demo.service` after `ms`. */

@@ -9,6 +9,7 @@ export interface WorldConfig {
   hosts: Record<string, unknown>[]
   people: Record<string, unknown>[]
   prometheus?: { url: string }
+  alerts?: { sources: { name: string; url: string }[] }
   store: { kind: 'sqlite'; folder: string }
   knowledge: string
 }
@@ -21,15 +22,20 @@ export function worldConfig(world: {
   hosts: SandboxHost[]
   artifactUrl: string
   prometheusUrl: string | undefined
+  /** It sends from loopback without a token: such a source is called `local`. */
+  alertmanagerUrl?: string
+  /** What user-service calls. */
+  downstream?: string[]
   folder: string
 }): WorldConfig {
-  const { hosts, artifactUrl, prometheusUrl, folder } = world
+  const { hosts, artifactUrl, prometheusUrl, alertmanagerUrl, downstream, folder } = world
   const artifact = `${artifactUrl}/user-service/user-service-{version}.tar.gz`
   return {
     services: [
       {
         name: 'user-service',
         tags: ['http', 'nodejs'],
+        ...(downstream === undefined ? {} : { downstream }),
         artifact: { url: artifact, checksum: { sha256Url: `${artifact}.sha256` }, delivery: 'host' },
         recipe: {
           root: `~/${releasesFolder}`,
@@ -43,7 +49,7 @@ export function worldConfig(world: {
         policy: {
           batches: ['1', '50%', '100%'],
           windows: ['14s', '14s', '14s'],
-          interval: '2s',
+          interval: '3s',
           warmup: '2s',
           minRequests: 100,
           freshSeconds: 10,
@@ -68,6 +74,7 @@ export function worldConfig(world: {
       { id: 'vera', roles: ['viewer'], surfaces: { terminal: 'vera' } },
     ],
     ...(prometheusUrl === undefined ? {} : { prometheus: { url: prometheusUrl } }),
+    ...(alertmanagerUrl === undefined ? {} : { alerts: { sources: [{ name: 'local', url: alertmanagerUrl }] } }),
     store: { kind: 'sqlite', folder: join(folder, 'rollcall') },
     // Wherever the demo is started: what comes with the project.
     knowledge: bundledKnowledge,

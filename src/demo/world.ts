@@ -1,6 +1,9 @@
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Fault } from '../lib/fault.ts'
+import { type AccountStore, startAccountStore } from './account-store.ts'
+import { alertRulesText } from './alert-rules.ts'
+import { type Alertmanager, alertmanagerConfigText, startAlertmanager } from './alertmanager.ts'
 import { startArtifacts } from './artifacts.ts'
 import { type Fleet, type HostPlan, type SandboxHost, startFleet } from './fleet.ts'
 import { startLoad } from './load.ts'
@@ -17,6 +20,12 @@ export interface World {
   fleet: Fleet
   /** Undefined when there is no Prometheus: a gate then holds as inconclusive. */
   prometheusUrl: string | undefined
+  /** Undefined when there is no Alertmanager: no alert comes then. */
+  alertmanagerUrl: string | undefined
+  /** Says where alerts go, which is known once the bot listens: its `POST /api/v1/alertmanager`. */
+  alertsTo(webhookUrl: string): Promise<void>
+  /** account-store, which user-service asks for a share of its requests. */
+  dependency: Pick<AccountStore, 'name' | 'running' | 'stop' | 'start'>
   artifactUrl: string
   keyPath: string
   /** What a rollcall.yaml for this world holds. */
@@ -44,8 +53,8 @@ export interface WorldOptions {
 const firstVersion = 'v1.0.0'
 
 /**
- * Brings up the sandbox: hosts with user-service v1.0.0, artifacts, load and Prometheus, all on 127.0.0.1.
- * With PROMETHEUS_URL in `env` that server is used, and the scrape section that its operator must add is printed.
+ * Brings up the sandbox: hosts with user-service v1.0.0, account-store, artifacts, load, Prometheus and Alertmanager, all on
+ * 127.0.0.1. With PROMETHEUS_URL or ALERTMANAGER_URL in `env` that server is used, and what its operator must add is printed.
  * Throws Faults `demo.*`; only the folder with the logs is left then, and not even that after `signal`.
  */
 export async function startWorld(options: WorldOptions): Promise<World> {
@@ -54,8 +63,13 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   const since = () => (performance.now() - began) / 1000
   const cannot = unsupported(env)
   if (cannot !== undefined) say(cannot)
-  const given = env.PROMETHEUS_URL === '' ? undefined : env.PROMETHEUS_URL
-  const parts: Part[] = given === undefined ? ['curl', 'prometheus'] : ['curl']
+  const given = { prometheus: addressIn(env, 'PROMETHEUS_URL'), alertmanager: addressIn(env, 'ALERTMANAGER_URL') }
+  const parts: Part[] = ['curl']
+  if (given.prometheus === undefined) {
+    parts.push('prometheus')
+    // One that is not ours would not know of it.
+    if (given.alertmanager === undefined) parts.push('alertmanager')
+  }
   const { found, missing } = await obtain(parts, { say, env })
   for (const one of missing) say(missingLine(one))
   await claim(folder)
@@ -69,13 +83,19 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     if (failures.length > 0) throw failures[0]
   }
   try {
-    const [fleet, artifacts] = await all(
-      startFleet({ folder, ...(plans ? { hosts: plans } : {}) }).then((started) => {
+    const [[fleet, artifacts], store] = await all(
+      all(
+        startFleet({ folder, ...(plans ? { hosts: plans } : {}) }).then((started) => {
+          undo.push(started.stop)
+          return started
+        }),
+        startArtifacts({ folder: join(folder, 'artifacts') }).then((started) => {
+          undo.push(started.close)
+          return started
+        }),
+      ),
+      startAccountStore({ folder: join(folder, 'account-store') }).then((started) => {
         undo.push(started.stop)
-        return started
-      }),
-      startArtifacts({ folder: join(folder, 'artifacts') }).then((started) => {
-        undo.push(started.close)
         return started
       }),
     )
@@ -87,28 +107,42 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     const failure = new AbortController()
     const quit = signal ? AbortSignal.any([signal, failure.signal]) : failure.signal
     const services = async () => {
-      await provision(hosts, artifacts.files.find(({ version }) => version === firstVersion)!)
+      const first = artifacts.files.find(({ version }) => version === firstVersion)!
+      await provision(hosts, first, { accountStore: store.url })
       const load = startLoad({ targets: hosts.map((host) => `http://${serviceAddress(host)}/`), rps })
       undo.push(load.stop)
       pids.push(load.pid)
       say(`user-service ${firstVersion} runs on each, under ${rps} requests/s, after ${since().toFixed(1)} s.`)
     }
+    const targets = scrapeTargets(hosts, store)
+    let alertmanager: Alertmanager | undefined
     const metrics = async () => {
-      if (given !== undefined) return given
-      if (found.prometheus === undefined) return undefined
-      const targets = scrapeTargets(hosts)
+      if (found.alertmanager !== undefined && found.prometheus !== undefined) {
+        alertmanager = await startAlertmanager({
+          folder: join(folder, 'alertmanager'),
+          binary: found.alertmanager,
+          signal: quit,
+        })
+        undo.push(alertmanager.stop)
+        pids.push(...alertmanager.pids)
+      }
+      const alertmanagerUrl = given.alertmanager ?? alertmanager?.url
+      if (given.prometheus !== undefined) return { prometheusUrl: given.prometheus, alertmanagerUrl }
+      if (found.prometheus === undefined) return {}
       const prometheus = await startPrometheus({
         folder: join(folder, 'prometheus'),
         targets,
         binary: found.prometheus,
+        ...(alertmanagerUrl === undefined ? {} : { alertmanagerUrl }),
         signal: quit,
       })
       undo.push(prometheus.stop)
       pids.push(...prometheus.pids)
       say(`Prometheus has scraped them all after ${since().toFixed(1)} s: ${prometheus.url}`)
-      return prometheus.url
+      if (alertmanager !== undefined) say(`Alertmanager takes its alerts: ${alertmanager.url}`)
+      return { prometheusUrl: prometheus.url, alertmanagerUrl }
     }
-    const [, prometheusUrl] = await all(
+    const [, { prometheusUrl, alertmanagerUrl }] = await all(
       services().catch((error: unknown) => {
         failure.abort(error)
         throw error
@@ -116,20 +150,37 @@ export async function startWorld(options: WorldOptions): Promise<World> {
       metrics(),
     )
     signal?.throwIfAborted()
-    if (given !== undefined)
-      say(`Metrics are read from ${given}. It must scrape the sandbox:\n${scrapeConfigText(scrapeTargets(hosts))}`)
+    if (given.prometheus !== undefined)
+      say(`Metrics are read from ${given.prometheus}. It must scrape the sandbox:\n${scrapeConfigText(targets)}`)
+    if (given.prometheus !== undefined && alertmanagerUrl !== undefined)
+      say(`For alerts it must evaluate these rules, and send to ${alertmanagerUrl}:\n${alertRulesText()}`)
     if (prometheusUrl === undefined) say('Going on without Prometheus: every gate will hold as inconclusive.')
+    if (alertmanagerUrl === undefined) say('Going on without Alertmanager: no alert will come.')
     const seconds = since()
     say(`The sandbox is up after ${seconds.toFixed(1)} s.`)
     return {
       hosts,
       fleet,
       prometheusUrl,
+      alertmanagerUrl,
+      alertsTo: async (webhookUrl) => {
+        await alertmanager?.deliverTo(webhookUrl)
+        if (given.alertmanager !== undefined)
+          say(`${given.alertmanager} must send to the bot:\n${alertmanagerConfigText(webhookUrl)}`)
+      },
+      dependency: store,
       artifactUrl: artifacts.url,
       keyPath: fleet.keyPath,
-      config: worldConfig({ hosts, artifactUrl: artifacts.url, prometheusUrl, folder }),
+      config: worldConfig({
+        hosts,
+        artifactUrl: artifacts.url,
+        prometheusUrl,
+        alertmanagerUrl,
+        downstream: [store.name],
+        folder,
+      }),
       seconds,
-      processes: () => (undo.length === 0 ? [] : [...fleet.processes(), ...pids.filter(alive)]),
+      processes: () => (undo.length === 0 ? [] : [...fleet.processes(), ...[...pids, ...store.pids()].filter(alive)]),
       stop,
     }
   } catch (error) {
@@ -142,12 +193,19 @@ export async function startWorld(options: WorldOptions): Promise<World> {
 
 const serviceAddress = ({ ip, servicePort }: SandboxHost): string => `${ip}:${servicePort}`
 
+function addressIn(env: NodeJS.ProcessEnv, name: string): string | undefined {
+  return env[name] === '' ? undefined : env[name]
+}
+
 /** `host` and `service` are the service's own labels, too, with the same values: see scrapeConfig. */
-function scrapeTargets(hosts: SandboxHost[]): ScrapeTarget[] {
-  return hosts.map((host) => ({
-    address: serviceAddress(host),
-    labels: { host: host.id, region: host.region, service: 'user-service' },
-  }))
+function scrapeTargets(hosts: SandboxHost[], store: AccountStore): ScrapeTarget[] {
+  return [
+    ...hosts.map((host) => ({
+      address: serviceAddress(host),
+      labels: { host: host.id, region: host.region, service: 'user-service' },
+    })),
+    { address: store.address, labels: { host: store.host, service: store.name } },
+  ]
 }
 
 /** The folder is removed at the end, so it must hold nothing of anybody else's. */

@@ -2,6 +2,11 @@ import type { From } from '../access/audit.ts'
 import type { Person } from '../access/config.ts'
 import { mayDo, type Permission } from '../access/policy.ts'
 import { type Sieve, withMissed } from '../access/sieve.ts'
+import { acknowledge } from '../incident/acknowledge.ts'
+import { type IncidentAction, type IncidentBound, readIncidentBound, refuse } from '../incident/button.ts'
+import type { IncidentDesk } from '../incident/desk.ts'
+import { diagnoseAgain } from '../incident/diagnose-again.ts'
+import { silence } from '../incident/silence.ts'
 import { asFault } from '../lib/fault.ts'
 import { abort } from '../release/abort.ts'
 import { type Answer, no, stale, yes } from '../release/answer.ts'
@@ -17,10 +22,16 @@ import { resume } from '../release/resume.ts'
 import { retry } from '../release/retry.ts'
 import { rollback } from '../release/rollback.ts'
 import { skip } from '../release/skip.ts'
-import { audited } from './audited.ts'
+import { audited, type Deed } from './audited.ts'
 import { noteFault } from './note-fault.ts'
 
 type Press = (desk: Desk, bound: Bound, person: Person) => Promise<Answer>
+type IncidentPress = (
+  desk: IncidentDesk,
+  bound: IncidentBound,
+  person: Person,
+  fields: Record<string, string>,
+) => Promise<Answer>
 
 /** Every button of every surface ends here: an action's name is the path of its code. */
 export const ACTIONS: Record<string, Press> = {
@@ -35,26 +46,54 @@ export const ACTIONS: Record<string, Press> = {
   'release.rollback': rollback,
 }
 
+/** The same for the buttons of an incident. */
+export const INCIDENT: Record<IncidentAction, IncidentPress> = {
+  'incident.acknowledge': acknowledge,
+  'incident.diagnose-again': diagnoseAgain,
+  'incident.silence': silence,
+}
+
+/** What a button does, and what it is about. */
+type Bond = { of: 'release'; bound: Bound; act: Press } | { of: 'incident'; bound: IncidentBound; act: IncidentPress }
+
+async function findBond({ store }: Desk, buttonId: string): Promise<Bond | undefined> {
+  const row = await store.get('buttons', buttonId)
+  if (row === undefined) return undefined
+  const incident = readIncidentBound(row.document)
+  if (incident !== undefined) return { of: 'incident', bound: incident, act: INCIDENT[incident.action] }
+  const bound = await findButton(store, buttonId)
+  const act = bound === undefined ? undefined : ACTIONS[bound.action]
+  return bound === undefined || act === undefined ? undefined : { of: 'release', bound, act }
+}
+
+function deedOf(bond: Bond | undefined, buttonId: string, fields: Record<string, string> = {}): Deed {
+  if (bond === undefined) return { action: 'unknown', about: `button ${buttonId}` }
+  if (bond.of === 'release') {
+    const { action, release, hosts } = bond.bound
+    return { action, release, about: hosts?.join(' ') }
+  }
+  const { action, incident } = bond.bound
+  return { action, incident, about: Object.values(fields).join(' ') }
+}
+
 /**
  * One press by one person, written into the audit log whatever comes of it. Always answers; what is wrong comes as words, not
- * as an exception.
+ * as an exception. `fields` is what the button asked for.
  */
 export async function press(
-  desk: Desk,
+  desk: IncidentDesk,
   buttonId: string,
   person: Person,
   from: From = { surface: 'terminal' },
+  fields: Record<string, string> = {},
 ): Promise<Answer> {
   try {
-    const bound = await findButton(desk.store, buttonId)
-    const action = bound === undefined ? undefined : ACTIONS[bound.action]
-    if (bound === undefined || action === undefined) {
-      return await audited(desk, { person, from }, { action: 'unknown', about: `button ${buttonId}` }, async () =>
-        notKnown(),
-      )
-    }
-    const deed = { action: bound.action, release: bound.release, about: bound.hosts?.join(' ') }
-    return await audited(desk, { person, from }, deed, () => action(desk, bound, person))
+    const bond = await findBond(desk, buttonId)
+    return await audited(desk, { person, from }, deedOf(bond, buttonId, fields), async () => {
+      if (bond === undefined) return notKnown()
+      if (bond.of === 'release') return bond.act(desk, bond.bound, person)
+      return bond.act(desk, bond.bound, person, fields)
+    })
   } catch (error) {
     const fault = asFault(error)
     noteFault(desk.log, fault, { button: buttonId.slice(0, 64), person: person.id })
@@ -68,19 +107,16 @@ export async function press(
  * nothing, so `sieve` says which refusals are worth an entry of their own; the next one has the number of the others.
  */
 export async function mayPress(
-  desk: Desk,
+  desk: IncidentDesk,
   person: Person,
   buttonId: string,
   from: From = { surface: 'terminal' },
   sieve: Sieve = () => ({ pass: true, missed: 0 }),
 ): Promise<Answer> {
-  const bound = await findButton(desk.store, buttonId)
-  const answer = await foresee(desk, person, bound)
+  const bond = await findBond(desk, buttonId)
+  const answer = await foresee(desk, person, bond)
   if (answer.ok) return answer
-  const deed =
-    bound === undefined
-      ? { action: 'unknown', about: `button ${buttonId}` }
-      : { action: bound.action, release: bound.release, about: bound.hosts?.join(' ') }
+  const deed = deedOf(bond, buttonId)
   const worth = sieve(deed.action)
   if (worth.pass)
     await audited(desk, { person, from }, deed, async () => ({
@@ -90,8 +126,14 @@ export async function mayPress(
   return answer
 }
 
-async function foresee(desk: Desk, person: Person, bound: Bound | undefined): Promise<Answer> {
-  if (bound === undefined || ACTIONS[bound.action] === undefined) return notKnown()
+async function foresee(desk: IncidentDesk, person: Person, bond: Bond | undefined): Promise<Answer> {
+  if (bond === undefined) return notKnown()
+  if (bond.of === 'incident') {
+    const allowed = mayDo(person, bond.bound.action)
+    if (!allowed.ok) return no(allowed.why, allowed.next)
+    return refuse(await desk.incidents.need(bond.bound.incident), bond.bound, desk.clock()) ?? yes('')
+  }
+  const { bound } = bond
   const release = await desk.releases.need(bound.release)
   const allowed = permission(person, bound.action, release)
   if (!allowed.ok) return no(allowed.why, allowed.next)

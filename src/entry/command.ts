@@ -1,10 +1,10 @@
 import type { From } from '../access/audit.ts'
 import type { Person } from '../access/config.ts'
 import { mayDo } from '../access/policy.ts'
+import type { IncidentDesk } from '../incident/desk.ts'
 import { suggestion } from '../lib/did-you-mean.ts'
 import { asFault } from '../lib/fault.ts'
 import type { Message } from '../ports/chat.ts'
-import type { Desk } from '../release/desk.ts'
 import { audited, type Deed } from './audited.ts'
 import { noteFault } from './note-fault.ts'
 
@@ -16,7 +16,7 @@ export interface Words {
 }
 
 export interface CommandContext {
-  desk: Desk
+  desk: IncidentDesk
   person: Person
   channel: string
   commands: Command[]

@@ -17,6 +17,22 @@ export type Block =
   /** One bar: `done` of `total`, with a note such as the remaining time. */
   | { type: 'progress'; items: { label: string; done: number; total: number; note: string }[] }
   | { type: 'code'; text: string }
+  /** http or https only. */
+  | { type: 'links'; items: { label: string; url: string }[] }
+  /** A PNG kept in the collection `pictures` under this id. */
+  | { type: 'picture'; id: string; alt: string; width: number; height: number }
+
+/** What a press asks for besides itself. */
+export interface Field {
+  name: string
+  label: string
+  kind: 'text' | 'duration'
+  /** Filled in beforehand. */
+  value?: string
+  required: boolean
+  /** Most characters. */
+  most: number
+}
 
 export interface Button {
   /** Opaque: bound by the sender to release, plan hash, state and expiry. */
@@ -27,6 +43,8 @@ export interface Button {
   style: 'primary' | 'danger' | 'plain'
   /** The question that is asked before the press counts. */
   confirm?: string
+  /** Asked for before the press counts. */
+  fields?: Field[]
 }
 
 export interface Post {

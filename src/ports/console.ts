@@ -90,6 +90,8 @@ export interface CommandsView {
  */
 export interface Press {
   button: string
+  /** What the button's fields were filled in with, by their names. */
+  fields?: Record<string, string>
 }
 export interface PressAnswer {
   ok: boolean
@@ -262,6 +264,49 @@ export interface HostView {
   }[]
 }
 
+/** GET /incidents?state=open|over&service=&before=&limit=; newest first. GET /incidents/{id}. */
+export interface IncidentView {
+  /** Such as `A-17`. */
+  id: string
+  title: string
+  severity: 'critical' | 'warning' | 'info'
+  /** firing, acknowledged, resolved. */
+  state: string
+  tone: Tone
+  service?: string
+  hosts: string[]
+  firing: number
+  resolved: number
+  openedAt: string
+  resolvedAt?: string
+  acknowledgedBy?: string
+  release?: string
+  channel: string
+  /** Key of its card, under which its thread stands. */
+  card: string
+}
+export interface IncidentPage {
+  incidents: IncidentView[]
+  more: boolean
+}
+
+/** GET /alerts?incident=&before=&limit=: every alert of an incident as last heard, in the order of first hearing. */
+export interface AlertView {
+  fingerprint: string
+  startsAt: string
+  endsAt?: string
+  status: 'firing' | 'resolved'
+  labels: Record<string, string>
+  annotations: Record<string, string>
+  url?: string
+}
+export interface AlertPage {
+  alerts: AlertView[]
+  total: number
+  /** Ask for `after` = this for the next page. */
+  next?: string
+}
+
 /** GET /audit?person=&action=&result=&before=&limit=; newest first. */
 export interface AuditEntryView {
   seq: number
@@ -293,10 +338,10 @@ export interface AuditPage {
  * cannot tell what was missed (it was restarted, or too much was): the client asks for everything that it shows. Event `beat`
  * comes every 15 s, with empty data and no id: a client that has heard none for longer is on a dead line.
  */
-export type ChangeKind = 'message' | 'release' | 'output' | 'host' | 'session'
+export type ChangeKind = 'message' | 'release' | 'output' | 'host' | 'session' | 'incident'
 export interface Change {
   kind: ChangeKind
-  /** Message key, release id, job id, host id. */
+  /** Message key, release id, job id, host id, incident id. */
   key: string
   /** Of a message: where it stands. */
   channel?: string

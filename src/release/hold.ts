@@ -76,6 +76,11 @@ export function stopBy(order: Pick<Order, 'kind' | 'by'>): Course | undefined {
   return { go: order.kind, by: order.by, why: `${order.by} pressed ${order.kind === 'abort' ? 'Abort' : 'Roll back'}` }
 }
 
+/** Why a release is held after a pause: who pressed it, or what it is held for. */
+export function pausedBy({ by, why }: Pick<Order, 'by' | 'why'>): string {
+  return why ?? `paused by ${by}`
+}
+
 /** Reads the orders that have arrived, without waiting; a pause holds here. */
 export async function heed(scene: Scene, name: string, batch: number): Promise<Course> {
   for (let look = 1; ; look++) {
@@ -92,7 +97,7 @@ export async function heed(scene: Scene, name: string, batch: number): Promise<C
     const stop = stopBy(order)
     if (stop !== undefined) return stop
     const offers: Offer[] = ['resume', 'abort', 'rollback']
-    const course = stopBy(await hold(scene, { why: `paused by ${order.by}`, offers, batch, after: deploying(batch) }))
+    const course = stopBy(await hold(scene, { why: pausedBy(order), offers, batch, after: deploying(batch) }))
     if (course !== undefined) return course
   }
 }

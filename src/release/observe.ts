@@ -1,7 +1,7 @@
 import { formatDuration } from '../lib/duration.ts'
 import type { Verdict } from './gate.ts'
 import { hear } from './hear.ts'
-import { deploying, hold, stopBy } from './hold.ts'
+import { deploying, hold, pausedBy, stopBy } from './hold.ts'
 import { verdictBlocks } from './issue.ts'
 import { lookAtMetrics } from './look.ts'
 import type { Plan } from './plan.ts'
@@ -16,7 +16,7 @@ type Seen =
   | { at: 'verdict'; verdict: Verdict }
   | { at: 'promoted'; by: string }
   | { at: 'stopped'; course: Course }
-  | { at: 'paused'; by: string }
+  | { at: 'paused'; why: string }
 
 /**
  * Observes a batch until its gate has spoken. Pass goes on; fail rolls back or asks, as the policy says; inconclusive and error
@@ -38,7 +38,7 @@ export async function observeBatch(scene: Scene, batch: Batch): Promise<Course> 
     if (seen.at === 'paused') {
       const offers: Offer[] = ['resume', 'promote', 'abort', 'rollback']
       const order = await hold(scene, {
-        why: `paused by ${seen.by}`,
+        why: seen.why,
         offers,
         batch: batch.id,
         after: afterWindow(scene, batch),
@@ -142,6 +142,6 @@ async function waitUntil(scene: Scene, name: string, until: Date, batch: number)
     const course = stopBy(order)
     if (course !== undefined) return { at: 'stopped', course }
     if (order.kind === 'promote') return { at: 'promoted', by: order.by }
-    if (order.kind === 'pause') return { at: 'paused', by: order.by }
+    if (order.kind === 'pause') return { at: 'paused', why: pausedBy(order) }
   }
 }

@@ -16,6 +16,8 @@ export const orderSchema = z.object({
   batch: z.number().optional(),
   /** retry and skip: these of the hosts that failed; all of them when left out. */
   hosts: z.array(z.string()).optional(),
+  /** Of a pause that no person pressed: what it is held for. */
+  why: z.string().optional(),
 })
 export type Order = z.infer<typeof orderSchema>
 

@@ -1,10 +1,14 @@
 import type {
+  AlertPage,
   AuditPage,
   CommandsView,
   HostView,
+  IncidentPage,
+  IncidentView,
   MessagePage,
   MessageView,
   OutputView,
+  Press,
   PressAnswer,
   Refusal,
   ReleaseDetail,
@@ -80,6 +84,11 @@ export interface AuditFilter {
   result?: string
 }
 
+export interface IncidentFilter {
+  state?: 'open' | 'over'
+  service?: string
+}
+
 const PAGE = 30
 
 export const api = {
@@ -92,7 +101,7 @@ export const api = {
     call<MessageView>('GET', `/messages/one${queryString({ key })}`, { signal }),
   type: (channel: string, text: string) => call<TypedAnswer>('POST', '/messages', { body: { channel, text } }),
   mayPress: (button: string) => call<PressAnswer>('GET', `/actions${queryString({ button })}`),
-  press: (button: string) => call<PressAnswer>('POST', '/actions', { body: { button } }),
+  press: (press: Press) => call<PressAnswer>('POST', '/actions', { body: press }),
   commands: (signal?: AbortSignal) => call<CommandsView>('GET', '/commands', { signal }),
   releases: (filter: ReleaseFilter, before?: string, signal?: AbortSignal) =>
     call<ReleasePage>('GET', `/releases${queryString({ ...filter, before, limit: PAGE })}`, { signal }),
@@ -106,6 +115,12 @@ export const api = {
   hosts: (service: string | undefined, signal?: AbortSignal) =>
     call<HostView[]>('GET', `/hosts${queryString({ service })}`, { signal }),
   probe: (service?: string) => call<HostView[]>('POST', '/hosts/probe', { body: { service } }),
+  incidents: (filter: IncidentFilter, before?: string, signal?: AbortSignal) =>
+    call<IncidentPage>('GET', `/incidents${queryString({ ...filter, before, limit: PAGE })}`, { signal }),
+  incident: (id: string, signal?: AbortSignal) =>
+    call<IncidentView>('GET', `/incidents/${encodeURIComponent(id)}`, { signal }),
+  alerts: (incident: string, after?: string, signal?: AbortSignal) =>
+    call<AlertPage>('GET', `/alerts${queryString({ incident, after, limit: 50 })}`, { signal }),
   audit: (filter: AuditFilter, before?: number, signal?: AbortSignal) =>
     call<AuditPage>('GET', `/audit${queryString({ ...filter, before, limit: 50 })}`, { signal }),
 }

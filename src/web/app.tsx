@@ -20,6 +20,8 @@ import { entersAs, hasLeft, heedOthers, isChosenHere } from './who.ts'
 const Release = lazy(() => import('./views/release/index.tsx'))
 const Fleet = lazy(() => import('./views/fleet/index.tsx'))
 const History = lazy(() => import('./views/history/index.tsx'))
+const Alerts = lazy(() => import('./views/alerts/index.tsx'))
+const Incident = lazy(() => import('./views/alerts/incident.tsx'))
 const Audit = lazy(() => import('./views/audit/index.tsx'))
 
 /** The whole console: who one is first, then what one looks at. */
@@ -110,6 +112,8 @@ function Views() {
       <Route path="/releases" element={<Page view={History} />} />
       <Route path="/releases/:id" element={<Page view={Release} />} />
       <Route path="/fleet" element={<Page view={Fleet} />} />
+      <Route path="/alerts" element={<Page view={Alerts} />} />
+      <Route path="/alerts/:id" element={<Page view={Incident} />} />
       <Route path="/audit" element={<Page view={Audit} />} />
       <Route path="*" element={<NotFound />} />
     </Routes>

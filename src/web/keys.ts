@@ -1,5 +1,5 @@
 import type { Change } from '../ports/console.ts'
-import type { AuditFilter, ReleaseFilter } from './api.ts'
+import type { AuditFilter, IncidentFilter, ReleaseFilter } from './api.ts'
 
 /** Under which keys answers are kept. The first word names the kind, so that a kind can be asked for again as a whole. */
 export const keys = {
@@ -13,6 +13,9 @@ export const keys = {
   output: (job: string) => ['output', job] as const,
   hosts: (service: string | undefined) => ['hosts', service ?? ''] as const,
   services: ['services'] as const,
+  incidents: (filter: IncidentFilter) => ['incidents', filter] as const,
+  incident: (id: string) => ['incident', id] as const,
+  alerts: (incident: string) => ['alerts', incident] as const,
   audit: (filter: AuditFilter) => ['audit', filter] as const,
   commands: ['commands'] as const,
 }
@@ -28,6 +31,8 @@ export function staleAfter({ kind, key }: Change): (readonly unknown[])[] {
       return [keys.output(key)]
     case 'host':
       return [['hosts'], keys.services]
+    case 'incident':
+      return [keys.incident(key), keys.alerts(key), ['incidents']]
     case 'session':
       return [keys.session]
     default:

@@ -1,6 +1,6 @@
 import { keepPreviousData, useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import type { MessagePage, OutputView } from '../ports/console.ts'
-import { ApiError, type AuditFilter, api, type ReleaseFilter } from './api.ts'
+import type { MessagePage, OutputView, Press } from '../ports/console.ts'
+import { ApiError, type AuditFilter, api, type IncidentFilter, type ReleaseFilter } from './api.ts'
 import { keys } from './keys.ts'
 import { grow } from './output.ts'
 import { forgetOthers } from './who.ts'
@@ -106,6 +106,32 @@ export function useServices() {
 }
 
 /** Newest first; `fetchNextPage` loads older ones. */
+export function useIncidents(filter: IncidentFilter, enabled = true) {
+  return useInfiniteQuery({
+    queryKey: keys.incidents(filter),
+    queryFn: ({ pageParam, signal }) => api.incidents(filter, pageParam, signal),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (last) => (last.more ? last.incidents.at(-1)?.id : undefined),
+    placeholderData: keepPreviousData,
+    enabled,
+  })
+}
+
+export function useIncident(id: string) {
+  return useQuery({ queryKey: keys.incident(id), queryFn: ({ signal }) => api.incident(id, signal) })
+}
+
+/** Every alert of an incident, in the order of first hearing; `fetchNextPage` loads more. */
+export function useAlerts(incident: string) {
+  return useInfiniteQuery({
+    queryKey: keys.alerts(incident),
+    queryFn: ({ pageParam, signal }) => api.alerts(incident, pageParam, signal),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (last) => last.next,
+  })
+}
+
+/** Newest first; `fetchNextPage` loads older ones. */
 export function useAudit(filter: AuditFilter) {
   return useInfiniteQuery({
     queryKey: keys.audit(filter),
@@ -127,7 +153,7 @@ export function useCommands(enabled = true) {
 
 /** A press on a button, by its opaque id. The answer comes as words, whether it counted or not. */
 export function usePress() {
-  return useMutation({ mutationFn: (button: string) => api.press(button) })
+  return useMutation({ mutationFn: (press: Press) => api.press(press) })
 }
 
 /** What a person types in a channel. */

@@ -14,10 +14,13 @@ import { createStands, guard } from '../../src/entry/http/guard.ts'
 import { oidcRoutes } from '../../src/entry/http/oidc.ts'
 import { createServer, type HttpServer } from '../../src/entry/http/server.ts'
 import { sessionRoutes } from '../../src/entry/http/session.ts'
+import { EPISODES, episodeId, toJson } from '../../src/incident/alert.ts'
+import { offerIncidentButtons } from '../../src/incident/button.ts'
 import { offerButtons } from '../../src/release/button.ts'
 import type { Release, State } from '../../src/release/release.ts'
 import { type Console, testConsole } from '../entry/http/kit.ts'
 import { aRelease } from '../fakes/release.ts'
+import { anEpisode, anIncident, fakeSilences, quickParts } from '../incident/thread-kit.ts'
 
 let world: Console
 let server: HttpServer
@@ -29,7 +32,7 @@ const person = (role: Role): Person => world.desk.people.find(({ id }) => id ===
 
 /** The whole server as src/app.ts builds it, on a port, with one person for each role. */
 beforeAll(async () => {
-  world = await testConsole()
+  world = await testConsole({ incident: quickParts({}, fakeSilences()) })
   const { desk, feed, webRoot } = world
   desk.people.push(...roles.map((role): Person => ({ id: `a-${role}`, roles: [role], surfaces: {} })))
   const { store, clock, audit } = desk
@@ -170,6 +173,14 @@ const typed: Partial<Record<Action, string>> = {
   'status.read': '/status',
   'hosts.read': '/hosts',
   'help.read': '/help',
+  'alerts.read': '/alerts',
+}
+
+/** What may be done about an incident: each has its button and its command. */
+const onIncidents: Partial<Record<Action, (id: string) => { text: string; fields?: Record<string, string> }>> = {
+  'incident.acknowledge': (id) => ({ text: `/alerts ack ${id}` }),
+  'incident.diagnose-again': (id) => ({ text: `/alerts diagnose ${id}` }),
+  'incident.silence': (id) => ({ text: `/alerts silence ${id} 1h known`, fields: { time: '1h', reason: 'known' } }),
 }
 
 const newest = async () => (await world.desk.store.last('audit', 1))[0]?.entry as Partial<Note>
@@ -191,7 +202,9 @@ async function agree(role: Role, action: Action, recorded: string, answer: { ok:
 describe('buttons and commands: every action', () => {
   test('of the policy table is in this matrix', () => {
     const byRoute = new Set<string>(Object.values(routes))
-    expect(actions.filter((action) => !acts[action] && !typed[action] && !byRoute.has(action))).toEqual([])
+    expect(
+      actions.filter((action) => !acts[action] && !onIncidents[action] && !typed[action] && !byRoute.has(action)),
+    ).toEqual([])
   })
 
   const cases = (Object.keys(acts) as Action[]).flatMap((action) => roles.map((role) => ({ action, role })))
@@ -229,6 +242,41 @@ describe('buttons and commands: every action', () => {
       const body = { channel: '#releases', text: `/release ${verb} ${id}` }
       await agree(role, action, `release.${verb}`, await ask('POST', '/api/v1/messages', role, body))
       expect(await newest()).toMatchObject({ target: id, from: 'console 127.0.0.1' })
+    })
+  })
+
+  const incidents = (Object.keys(onIncidents) as Action[]).flatMap((action) => roles.map((role) => ({ action, role })))
+  describe.each(incidents)('$action by a $role', ({ action, role }) => {
+    const incident = async () => {
+      const id = `A-${++numbers}`
+      const alert = anEpisode({ fingerprint: id }, id)
+      await world.desk.store.insert(EPISODES, episodeId(alert.alert), toJson(alert))
+      await world.desk.incidents.insert(anIncident({ id }))
+      const { store, clock } = world.desk
+      const buttons = await offerIncidentButtons(store, await world.desk.incidents.need(id), clock())
+      return { id, button: buttons.find((each) => each.action === action)!.id, ...onIncidents[action]!(id) }
+    }
+
+    test('pressed in the console', async () => {
+      const { id, button, fields } = await incident()
+      const answer = await ask('POST', '/api/v1/actions', role, { button, fields })
+      expect(answer.status).toBe(200)
+      await agree(role, action, action, answer)
+      expect(await newest()).toMatchObject({
+        target: expect.stringMatching(new RegExp(`^${id}`)),
+        from: 'console 127.0.0.1',
+      })
+    })
+
+    test('pressed elsewhere', async () => {
+      const { button, fields } = await incident()
+      await agree(role, action, action, await press(world.desk, button, person(role), undefined, fields))
+    })
+
+    test('typed', async () => {
+      const { text } = await incident()
+      const context = { desk: world.desk, person: person(role), channel: '#releases', commands }
+      await agree(role, action, action, await runCommand(context, text))
     })
   })
 

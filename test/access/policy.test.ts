@@ -7,7 +7,7 @@ const person = (...of: Role[]): Person => ({ id: 'alice', roles: of, surfaces: {
 
 // Written out once more, so that a change of the table is a change of two places.
 const expected: Record<Role, string[]> = {
-  viewer: ['status.read', 'hosts.read', 'help.read', 'people.read'],
+  viewer: ['alerts.read', 'status.read', 'hosts.read', 'help.read', 'people.read'],
   operator: [
     'release.request',
     'release.pause',
@@ -17,6 +17,10 @@ const expected: Record<Role, string[]> = {
     'release.retry',
     'release.skip',
     'release.rollback',
+    'incident.acknowledge',
+    'incident.diagnose-again',
+    'incident.silence',
+    'alerts.read',
     'status.read',
     'hosts.read',
     'help.read',
@@ -29,6 +33,10 @@ const expected: Record<Role, string[]> = {
     'release.abort',
     'release.rollback',
     'release.override-freeze',
+    'incident.acknowledge',
+    'incident.diagnose-again',
+    'incident.silence',
+    'alerts.read',
     'status.read',
     'hosts.read',
     'help.read',

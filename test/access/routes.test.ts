@@ -22,7 +22,10 @@ describe('the table of routes', () => {
       'GET /assets/*',
       'GET /healthz',
       'GET /index.html',
+      // Sources of alerts prove themselves by their own tokens.
+      'POST /api/v1/alertmanager',
       'POST /api/v1/session',
+      'POST /v1/alerts',
     ])
   })
 

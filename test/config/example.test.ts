@@ -22,7 +22,12 @@ afterAll(() => rmSync(home, { recursive: true }))
 function load(text: string) {
   const file = join(home, 'rollcall.yaml')
   writeFileSync(file, text)
-  return loadConfig(file, { HOME: home, PROMETHEUS_TOKEN: 'example-token', OIDC_CLIENT_SECRET: 'example-secret' })
+  return loadConfig(file, {
+    HOME: home,
+    PROMETHEUS_TOKEN: 'example-token',
+    OIDC_CLIENT_SECRET: 'example-secret',
+    ALERTMANAGER_TOKEN: 'example-alerts',
+  })
 }
 
 describe('rollcall.example.yaml', () => {
@@ -30,7 +35,7 @@ describe('rollcall.example.yaml', () => {
     const config = load(example)
     expect(config.warnings).toEqual([])
     expect(config.services.map((service) => service.name)).toEqual(['user-service', 'gateway'])
-    expect(config.secrets).toEqual(['example-token', 'example-secret'])
+    expect(config.secrets).toEqual(['example-token', 'example-secret', 'example-alerts'])
     expect(config.hosts[0]?.key).toBe(join(home, '.ssh/rollcall'))
   })
 

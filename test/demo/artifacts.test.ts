@@ -20,14 +20,17 @@ describe('the artifact server', () => {
     rmSync(folder, { recursive: true, force: true })
   })
 
-  test.each(['v1.0.0', 'v1.1.0', 'v1.2.0'])('serves %s with the checksum that sha256sum accepts', async (version) => {
-    const name = `user-service-${version}.tar.gz`
-    const packed = await bytes(`${artifacts.url}/user-service/${name}`)
-    const checksum = (await bytes(`${artifacts.url}/user-service/${name}.sha256`)).toString()
-    const digest = createHash('sha256').update(packed).digest('hex')
-    expect(checksum).toBe(`${digest}  ${name}\n`)
-    expect(artifacts.files.find((file) => file.version === version)?.sha256).toBe(digest)
-  })
+  test.each(['v1.0.0', 'v1.1.0', 'v1.2.0', 'v1.3.0'])(
+    'serves %s with the checksum that sha256sum accepts',
+    async (version) => {
+      const name = `user-service-${version}.tar.gz`
+      const packed = await bytes(`${artifacts.url}/user-service/${name}`)
+      const checksum = (await bytes(`${artifacts.url}/user-service/${name}.sha256`)).toString()
+      const digest = createHash('sha256').update(packed).digest('hex')
+      expect(checksum).toBe(`${digest}  ${name}\n`)
+      expect(artifacts.files.find((file) => file.version === version)?.sha256).toBe(digest)
+    },
+  )
 
   test('answers HEAD with the size, 404 for what it does not have and 405 for other methods', async () => {
     const url = `${artifacts.url}/user-service/user-service-v1.1.0.tar.gz`

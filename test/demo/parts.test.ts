@@ -60,6 +60,30 @@ describe('obtain', () => {
     else expect(missing).toEqual([{ part: 'prometheus', why: expect.any(String), get: expect.stringContaining(words) }])
   })
 
+  test.each(['prometheus-alertmanager', 'alertmanager'])('Alertmanager is found as %s, too', async (name) => {
+    apt('exit 1')
+    program(name, 'exit 0')
+    expect(await ask(['alertmanager'])).toEqual({ found: { alertmanager: join(bin, name) }, missing: [] })
+    expect(called()).toEqual([])
+  })
+
+  test.each([
+    [debian, 'apt-get install -y --no-install-recommends prometheus-alertmanager'],
+    [fedora, 'dnf install -y /usr/bin/alertmanager'],
+    [alpine, 'apk add alertmanager'],
+    ['ID=plan9\n', 'brings the program "alertmanager"'],
+  ])('without it and without root a person is told how to get it: %j', async (osRelease, words) => {
+    const { missing } = await ask(['alertmanager'], { osRelease, uid: 1000 })
+    expect(missing).toEqual([{ part: 'alertmanager', why: expect.any(String), get: expect.stringContaining(words) }])
+  })
+
+  test("Debian's Alertmanager is installed without its unit being started or enabled", async () => {
+    apt('printf "#!/bin/sh\\n" > "$BIN/prometheus-alertmanager"; chmod 755 "$BIN/prometheus-alertmanager"')
+    program('systemctl', 'echo "systemctl $*" >> "$LOG"')
+    expect((await ask(['alertmanager'])).found.alertmanager).toBe(join(bin, 'prometheus-alertmanager'))
+    expect(called()).toContain('systemctl disable prometheus-alertmanager.service')
+  })
+
   test('what is on PATH is taken as it is, without a word and without apt-get', async () => {
     apt('exit 1')
     program('curl', 'exit 0')

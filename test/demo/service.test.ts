@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { extract } from 'tar'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { startAccountStore } from '../../src/demo/account-store.ts'
 import { buildArtifact, versions } from '../../src/demo/artifacts.ts'
 import { alive, endNow, freePorts } from '../../src/demo/processes.ts'
 import { until } from './until.ts'
@@ -109,6 +110,36 @@ describe('user-service', () => {
     }
   })
 
+  test('a fifth of its requests asks account-store: without an answer those alone get 502, and with it again 200', async () => {
+    const store = await startAccountStore({ folder: join(folder, 'account-store') })
+    try {
+      writeFileSync(
+        join(folder, 'user-service.env'),
+        `PORT=${port}\nHOST_ID=bj-1\nNODE='${process.execPath}'\nACCOUNT_STORE='${store.url}'\n`,
+      )
+      await call('v1.1.0', 'start')
+      await until('it is healthy', async () => (await call('v1.1.0', 'health')).code === 0)
+      const hundred = async () => {
+        const answers: number[] = []
+        for (let i = 0; i < 100; i++) answers.push((await request()).status)
+        return { 200: answers.filter((one) => one === 200).length, 502: answers.filter((one) => one === 502).length }
+      }
+      expect(await hundred()).toEqual({ 200: 100, 502: 0 })
+      const served = await (await fetch(new URL('/metrics', store.url))).text()
+      expect(served).toMatch(/http_requests_total\{service="account-store",.*code="200"\} 20\n/)
+      await store.stop()
+      expect(await hundred()).toEqual({ 200: 80, 502: 20 })
+      expect((await call('v1.1.0', 'health')).code).toBe(0)
+      await store.start()
+      expect(await hundred()).toEqual({ 200: 100, 502: 0 })
+      const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
+      expect(metrics).toMatch(/http_requests_total\{service="user-service",.*code="502"\} 20\n/)
+    } finally {
+      await store.stop()
+      writeFileSync(join(folder, 'user-service.env'), `PORT=${port}\nHOST_ID=bj-1\nNODE='${process.execPath}'\n`)
+    }
+  })
+
   test('metrics are Prometheus text with type and help, labelled by service, version and host', async () => {
     await call('v1.1.0', 'start')
     await until('it is healthy', async () => (await call('v1.1.0', 'health')).code === 0)
@@ -131,14 +162,16 @@ describe('user-service', () => {
     expect(counts.length).toBeGreaterThan(8)
   })
 
-  test('v1.2.0 answers 8 of 100 requests with 500 and takes a quarter of a second; v1.1.0 neither', async () => {
+  test('v1.2.0 answers 8 of 100 requests with 500 and takes a quarter of a second; v1.1.0 and v1.3.0 neither', async () => {
     const bad = await sample('v1.2.0')
     expect(bad.failed).toBe(8)
     expect(bad.medianMs).toBeGreaterThan(250)
-    await call('v1.0.0', 'stop')
-    const good = await sample('v1.1.0')
-    expect(good.failed).toBe(0)
-    expect(good.medianMs).toBeLessThan(100)
+    for (const version of ['v1.1.0', 'v1.3.0']) {
+      await call('v1.0.0', 'stop')
+      const good = await sample(version)
+      expect(good.failed).toBe(0)
+      expect(good.medianMs).toBeLessThan(100)
+    }
   })
 
   async function sample(version: string): Promise<{ failed: number; medianMs: number }> {

@@ -9,6 +9,7 @@ import { startPrometheus } from '../../src/demo/prometheus.ts'
 import { remotely } from '../../src/demo/remote.ts'
 import { startWorld, type World } from '../../src/demo/world.ts'
 import { needs, skipReal } from './needs.ts'
+import { startSink } from './sink.ts'
 import { until } from './until.ts'
 
 describe.skipIf(skipReal)('the sandbox', () => {
@@ -18,10 +19,10 @@ describe.skipIf(skipReal)('the sandbox', () => {
   const said: string[] = []
 
   beforeAll(async () => {
-    await needs('prometheus', 'curl', 'flock', 'setsid', 'tar', 'sha256sum')
+    await needs('prometheus', 'alertmanager', 'curl', 'flock', 'setsid', 'tar', 'sha256sum')
     parent = mkdtempSync(join(tmpdir(), 'rollcall-world-'))
     folder = join(parent, 'demo')
-    world = await startWorld({ folder, say: (line) => said.push(line), env: without('PROMETHEUS_URL') })
+    world = await startWorld({ folder, say: (line) => said.push(line), env: bare() })
   })
   afterAll(async () => {
     await world?.stop()
@@ -67,7 +68,8 @@ describe.skipIf(skipReal)('the sandbox', () => {
   })
 
   test('Prometheus scrapes all six each second, under load, with the labels of the service and the region', async () => {
-    const rates = 'sum by (host, region, service, version) (rate(http_requests_total{code="200"}[5s])) > 10'
+    const rates =
+      'sum by (host, region, service, version) (rate(http_requests_total{service="user-service",code="200"}[5s])) > 10'
     await until('a rate for every host', async () => (await query(world, rates)).length === 6, 15_000)
     const labels = (await query(world, rates))
       .map(({ metric }) => metric)
@@ -75,16 +77,44 @@ describe.skipIf(skipReal)('the sandbox', () => {
     expect(labels).toEqual(
       world.hosts.map(({ id, region }) => ({ host: id, region, service: 'user-service', version: 'v1.0.0' })),
     )
-    expect(await query(world, 'up == 1')).toHaveLength(6)
+    expect(await query(world, 'up{service="user-service"} == 1')).toHaveLength(6)
     expect(await query(world, '{__name__=~".+", exported_host!=""}')).toEqual([])
     for (const name of [
       'process_cpu_seconds_total',
       'process_resident_memory_bytes',
       'http_request_duration_seconds_count',
     ]) {
-      expect(await query(world, name)).toHaveLength(6)
+      expect(await query(world, `${name}{service="user-service"}`)).toHaveLength(6)
     }
   })
+
+  test('user-service asks account-store, which is scraped as a service of its own', async () => {
+    const rates = 'sum by (host) (rate(http_requests_total{service="account-store",code="200"}[5s])) > 10'
+    await until('it is asked', async () => (await query(world, rates)).length === 1, 15_000)
+    expect((await query(world, 'up{service="account-store"} == 1')).map(({ metric }) => metric.host)).toEqual([
+      'store-1',
+    ])
+    expect(world.config.services[0]?.downstream).toEqual(['account-store'])
+  })
+
+  test('while account-store is down every host fails alike: alerts reach the webhook, and are over once it is back', async () => {
+    const sink = await startSink()
+    try {
+      await world.alertsTo(sink.url)
+      expect(world.config.alerts).toEqual({ sources: [{ name: 'local', url: world.alertmanagerUrl }] })
+      await world.dependency.stop()
+      const all = world.hosts.map(({ id }) => `HighErrorRate ${id}`)
+      const every = (status: string) => () => all.every((name) => sink.last()[name] === status)
+      await until('all fire', every('firing'), 25_000)
+      // user-service itself is well: nobody calls it down.
+      expect(Object.keys(sink.last()).filter((name) => name.startsWith('InstanceDown bj'))).toEqual([])
+      await world.dependency.start()
+      await until('all are over', every('resolved'), 25_000)
+    } finally {
+      await world.dependency.start()
+      await sink.close()
+    }
+  }, 60_000)
 
   test('a service that is stopped shows as down under the name of its host', async () => {
     const host = world.hosts[5]!
@@ -110,8 +140,8 @@ describe.skipIf(skipReal)('the sandbox', () => {
 
   test('stop ends every process and removes the folder, also when done twice', async () => {
     const pids = world.processes()
-    // Servers, six services, load, Prometheus and the shell that holds it.
-    expect(pids.length).toBeGreaterThanOrEqual(10)
+    // Servers, six services, load; account-store, Prometheus and Alertmanager, each with the shell that holds it.
+    expect(pids.length).toBeGreaterThanOrEqual(14)
     expect(pids.every(alive)).toBe(true)
     await world.stop()
     await world.stop()
@@ -127,7 +157,7 @@ describe.skipIf(skipReal)('the sandbox', () => {
       const world = await startWorld({ folder: ${JSON.stringify(join(parent, 'killed'))}, say: () => {} })
       console.log(JSON.stringify(world.processes()))
       setInterval(() => {}, 1000)`
-    const env = without('PROMETHEUS_URL')
+    const env = bare()
     const demo = spawn(process.execPath, ['--input-type=module', '-e', script], {
       env,
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -136,7 +166,7 @@ describe.skipIf(skipReal)('the sandbox', () => {
       demo.once('exit', () => reject(new Error('the demo did not come up')))
       createInterface({ input: demo.stdout }).once('line', (line) => resolve(JSON.parse(line)))
     })
-    expect(pids.length).toBeGreaterThanOrEqual(10)
+    expect(pids.length).toBeGreaterThanOrEqual(14)
     expect(pids.every(alive)).toBe(true)
     demo.kill('SIGKILL')
     try {
@@ -150,14 +180,49 @@ describe.skipIf(skipReal)('the sandbox', () => {
 
   test('with PROMETHEUS_URL it starts none, reads from that one and prints what that one must scrape', async () => {
     const lines: string[] = []
-    const env = { ...process.env, PROMETHEUS_URL: 'http://prometheus.example:9090' }
+    const env = { ...bare(), PROMETHEUS_URL: 'http://prometheus.example:9090' }
     const small = await startWorld({ folder: join(parent, 'given'), hosts: one, say: (line) => lines.push(line), env })
     try {
       expect(small.prometheusUrl).toBe('http://prometheus.example:9090')
       expect(small.config.prometheus).toEqual({ url: 'http://prometheus.example:9090' })
       expect(lines.join('\n')).toContain(`- 127.0.0.1:${small.hosts[0]!.servicePort}`)
-      // Servers, service, load.
-      expect(small.processes()).toHaveLength(3)
+      expect(small.alertmanagerUrl).toBeUndefined()
+      expect(lines.join('\n')).toContain('no alert will come')
+      // Servers, service, load, account-store and the shell that holds it.
+      expect(small.processes()).toHaveLength(5)
+    } finally {
+      await small.stop()
+    }
+  })
+
+  test('with ALERTMANAGER_URL alone Prometheus is ours, sends there, and what that one must do is printed', async () => {
+    const lines: string[] = []
+    const env = { ...bare(), ALERTMANAGER_URL: 'http://alertmanager.example:9093' }
+    const small = await startWorld({ folder: join(parent, 'sent'), hosts: one, say: (line) => lines.push(line), env })
+    try {
+      expect(small.config.alerts).toEqual({
+        sources: [{ name: 'local', url: 'http://alertmanager.example:9093' }],
+      })
+      const answer = await fetch(`${small.prometheusUrl}/api/v1/status/config`)
+      expect(JSON.stringify(await answer.json())).toContain('alertmanager.example:9093')
+      await small.alertsTo('http://127.0.0.1:8888/api/v1/alertmanager')
+      expect(lines.at(-1)).toContain('url: http://127.0.0.1:8888/api/v1/alertmanager')
+    } finally {
+      await small.stop()
+    }
+  })
+
+  test('with both given, none is started, and the rules that the other Prometheus needs are printed', async () => {
+    const lines: string[] = []
+    const env = {
+      ...bare(),
+      PROMETHEUS_URL: 'http://prometheus.example:9090',
+      ALERTMANAGER_URL: 'http://alertmanager.example:9093',
+    }
+    const small = await startWorld({ folder: join(parent, 'both'), hosts: one, say: (line) => lines.push(line), env })
+    try {
+      expect(small.processes()).toHaveLength(5)
+      expect(lines.join('\n')).toContain('alert: HighErrorRate')
     } finally {
       await small.stop()
     }
@@ -166,13 +231,17 @@ describe.skipIf(skipReal)('the sandbox', () => {
   test('without Prometheus and without leave to install it, it goes on and says what is missing and how to get it', async () => {
     const lines: string[] = []
     const folderOfPrograms = join(parent, 'empty-path')
-    const env = { ...without('PROMETHEUS_URL'), PATH: folderOfPrograms, ROLLCALL_NO_INSTALL: '1' }
+    const env = { ...bare(), PATH: folderOfPrograms, ROLLCALL_NO_INSTALL: '1' }
     const small = await startWorld({ folder: join(parent, 'blind'), hosts: one, say: (line) => lines.push(line), env })
     try {
       expect(small.prometheusUrl).toBeUndefined()
       expect(small.config.prometheus).toBeUndefined()
       expect(lines.join('\n')).toMatch(/prometheus is missing .* Get it with: /)
       expect(lines.join('\n')).toContain('every gate will hold as inconclusive')
+      expect(lines.join('\n')).toMatch(/alertmanager is missing .* Get it with: /)
+      expect(small.alertmanagerUrl).toBeUndefined()
+      expect(small.config.alerts).toBeUndefined()
+      await small.alertsTo('http://127.0.0.1:8888/api/v1/alertmanager')
     } finally {
       await small.stop()
     }
@@ -185,7 +254,7 @@ describe.skipIf(skipReal)('the sandbox', () => {
   })
 
   test('kept on request, the folder stays after the stop', async () => {
-    const env = { ...process.env, PROMETHEUS_URL: 'http://prometheus.example:9090' }
+    const env = { ...bare(), PROMETHEUS_URL: 'http://prometheus.example:9090' }
     const small = await startWorld({ folder: join(parent, 'kept'), hosts: one, say: () => {}, env })
     await small.stop({ keep: true })
     expect(existsSync(join(parent, 'kept', 'hosts', 'h-1', 'user-service.log'))).toBe(true)
@@ -200,7 +269,7 @@ describe.skipIf(skipReal)('the sandbox', () => {
       // The first line comes when the hosts answer.
       say: () => off.abort(new Error('Ctrl-C')),
       signal: off.signal,
-      env: without('PROMETHEUS_URL'),
+      env: bare(),
     })
     await expect(rising).rejects.toThrow('Ctrl-C')
     expect(existsSync(own)).toBe(false)
@@ -213,7 +282,7 @@ describe.skipIf(skipReal)('the sandbox', () => {
       mode: 0o755,
     })
     const lines: string[] = []
-    const env = { ...without('PROMETHEUS_URL'), PATH: `${programs}:${process.env.PATH}` }
+    const env = { ...bare(), PATH: `${programs}:${process.env.PATH}` }
     await expect(startWorld({ folder: own, hosts: one, say: (line) => lines.push(line), env })).rejects.toMatchObject({
       code: 'demo.prometheus',
       message: expect.stringContaining('bad flag'),
@@ -237,8 +306,10 @@ test('a Prometheus that never answers is given up in bounded time and ended', as
   rmSync(folder, { recursive: true })
 })
 
-function without(name: string): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([key]) => key !== name))
+/** The environment without servers that somebody may have given. */
+function bare(): NodeJS.ProcessEnv {
+  const given = ['PROMETHEUS_URL', 'ALERTMANAGER_URL']
+  return Object.fromEntries(Object.entries(process.env).filter(([key]) => !given.includes(key)))
 }
 
 interface Answer {

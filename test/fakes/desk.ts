@@ -9,13 +9,19 @@ import { createLedger } from '../../src/adapters/ledger/index.ts'
 import { createSqliteStore } from '../../src/adapters/sqlite/index.ts'
 import { press } from '../../src/entry/actions.ts'
 import { type CommandAnswer, runCommand } from '../../src/entry/command.ts'
+import { alertsSchema } from '../../src/incident/config.ts'
+import { createIncidentDesk, type IncidentDesk, type IncidentParts } from '../../src/incident/desk.ts'
+import { stopPosts } from '../../src/incident/pace.ts'
+import { incidentStory } from '../../src/incident/story.ts'
 import { Fault } from '../../src/lib/fault.ts'
 import { createLog } from '../../src/lib/log.ts'
 import type { FoundArtifact } from '../../src/ports/artifacts.ts'
+import type { Flow } from '../../src/ports/flow.ts'
 import type { Metrics } from '../../src/ports/metrics.ts'
+import type { Json } from '../../src/ports/store.ts'
 import type { Answer } from '../../src/release/answer.ts'
 import { findButton } from '../../src/release/button.ts'
-import { createDesk, type Desk } from '../../src/release/desk.ts'
+import { createDesk } from '../../src/release/desk.ts'
 import type { Release } from '../../src/release/release.ts'
 import { rollbackStory } from '../../src/release/rollback.ts'
 import { releaseStory } from '../../src/release/rollout.ts'
@@ -24,7 +30,7 @@ import { aService } from './service.ts'
 import { createFakeTarget, type FakeTarget } from './target.ts'
 
 export interface TestDesk {
-  desk: Desk
+  desk: IncidentDesk
   target: FakeTarget
   chat: FakeChat
   /** Packages that exist; change the digest to publish another under the same name. */
@@ -35,7 +41,9 @@ export interface TestDesk {
   press(person: string, release: string, action: string): Promise<Answer>
   /** Waits until the release stands there; fails after ten seconds with where it stands. */
   reach(release: string, state: Release['state']['at']): Promise<Release>
-  close(): Promise<void>
+  /** Without `keep` its folder is gone as well. */
+  close(keep?: 'keep'): Promise<void>
+  folder: string
 }
 
 const people: Person[] = [
@@ -55,9 +63,15 @@ export async function testDesk(
     probe?: (point: string) => void
     /** The desk's clock runs this many times faster than the flow's: a window of 300 ms holds 30 s of metrics at 100. */
     speed?: number
+    /** What the incident feature gets in place of its own defaults. */
+    incident?: Partial<IncidentParts>
+    /** What runs as the flow of a diagnosis; nothing happens in it unless told. */
+    diagnosis?: (flow: Flow, desk: IncidentDesk, input: Json) => Promise<void>
+    /** Goes on in the folder of a desk that was closed, or whose process is taken for dead. */
+    folder?: string
   } = {},
 ): Promise<TestDesk> {
-  const folder = await mkdtemp(join(tmpdir(), 'rollcall-desk-'))
+  const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'rollcall-desk-')))
   const log = createLog({ level: 'silent' })
   const store = await createSqliteStore({ folder })
   const flows = createLedger({ store, exclusive: true, log, probe: options.probe })
@@ -89,7 +103,7 @@ export async function testDesk(
       },
     ]),
   )
-  const desk = createDesk({
+  const releaseDesk = createDesk({
     store,
     flows,
     chat,
@@ -112,8 +126,11 @@ export async function testDesk(
     clock: () => new Date(born + (Date.now() - born) * (options.speed ?? 1) + clock.aheadMs),
     log,
   })
+  const desk = createIncidentDesk(releaseDesk, { ...incidentParts(), ...options.incident })
   flows.define('release', (flow, input) => releaseStory(flow, desk, input))
   flows.define('rollback', (flow, input) => rollbackStory(flow, desk, input))
+  flows.define('incident', (flow, input) => incidentStory(flow, desk, input))
+  flows.define('diagnosis', async (flow, input) => options.diagnosis?.(flow, desk, input))
   await flows.open()
   const person = (id: string): Person => desk.people.find((each) => each.id === id) ?? fail(`no person ${id}`)
   return {
@@ -144,11 +161,36 @@ export async function testDesk(
         await delay(5)
       }
     },
-    async close() {
+    folder,
+    async close(keep) {
       await flows.close(1000)
+      stopPosts(desk)
       await store.close()
-      await rm(folder, { recursive: true, force: true })
+      if (keep === undefined) await rm(folder, { recursive: true, force: true })
     },
+  }
+}
+
+/** Alerts as they are without any configuration: no model, no tools, and nothing that draws or silences. */
+export function incidentParts(): IncidentParts {
+  return {
+    config: alertsSchema.parse({}),
+    model: undefined,
+    tools: undefined,
+    pictures: {
+      async draw() {
+        throw new Fault('picture.not-drawn', { say: 'Nothing draws here.', next: 'give the test pictures' })
+      },
+    },
+    silences: {
+      async create() {
+        throw new Fault('silence.unreachable', { say: 'Nobody silences here.', next: 'give the test silences' })
+      },
+      async expire() {},
+    },
+    budget: { steps: 20, tokens: 200_000, seconds: 120 },
+    prices: undefined,
+    language: 'en',
   }
 }
 

@@ -4,6 +4,7 @@
  */
 
 const TERMINAL = 'read by whoever sets Rollcall up, at the terminal and before anybody has chosen a language'
+const REPORT = 'a report is written in the language of the desk, and checks of it are read by a model'
 const NAME = 'a name in a journal or a key of a row'
 const CODE = 'a value that code compares with'
 
@@ -24,6 +25,14 @@ export const SILENT_FILES: Record<string, string> = {
   'src/adapters/sqlite/schema.ts': TERMINAL,
   'src/lib/redact.ts': TERMINAL,
   'src/entry/http/security.ts': 'header values',
+  'src/incident/config.ts': TERMINAL,
+  'src/incident/rules-words-en.ts': REPORT,
+  'src/incident/rules-words-zh.ts': REPORT,
+  'src/incident/rules-facts.ts': REPORT,
+  'src/incident/parse-diagnosis.ts': REPORT,
+  'src/incident/prompt-input.ts': 'read by a model',
+  'src/incident/cited-numbers.ts': 'patterns',
+  'src/incident/units.ts': 'amounts, the same in every language',
 }
 
 export const SILENT: Record<string, string> = {
@@ -65,6 +74,15 @@ export const SILENT: Record<string, string> = {
   '/status {}': 'a command to type',
   'done {}': 'a state that code compares with',
   '{}, from {}': 'two texts of their own',
+  'up == 0': 'PromQL',
+  'Machine CPU': 'the name of a metric',
+  'a target': 'what stands for a name',
+  '{} of {}': 'a metric and a service',
+  'a browser': 'access/refusals.ts: where a request came from',
+  'Alerts, as the webhook of Alertmanager sends them': 'the description of the API',
+  'Another process takes the same alerts in.': 'read in the log',
+  'let one process use a store': 'read in the log',
+  'other release': 'the name of a check; the report says it in words',
   'HTTP {}': 'the same in every language',
   'Next: {}': 'two texts of their own, which translate() takes apart',
   '{} Next: {}.': 'two texts of their own, which translate() takes apart',
@@ -148,6 +166,9 @@ export const COMPOSED: Record<string, string> = {
   '/{name^}: {summary*}': 'command.ts: usageOf',
   '/status <host>': 'command.ts: usageOf',
   '/help <command>': 'command.ts: usageOf',
+  '/alerts <A-number>': 'command.ts: usageOf',
+  '{id^} {n#} alerts: {service^}': 'incident/card.ts: title',
+  '{id^} {n#} alerts': 'incident/card.ts: title',
   '{why*} (and {n#} more refusals before)': 'guard.ts: behind any reason',
   '{host^} ({address^}) {what*}.': 'ssh/connect.ts: nameOf and what happened',
   '{host^} ({address^}): {what*}.': 'ssh/connect.ts: nameOf and what happened',

@@ -4,6 +4,7 @@ import { translate } from '../../src/lib/catalogue/translate.ts'
 import type { Message } from '../../src/ports/chat.ts'
 import { type TestDesk, testDesk } from '../fakes/desk.ts'
 import { createFakeMetrics } from '../fakes/metrics.ts'
+import { fakeSilences, hearAlert, openIncident, quickParts, settled, tellAlerts } from '../incident/thread-kit.ts'
 
 let open: TestDesk | undefined
 afterEach(async () => {
@@ -29,17 +30,23 @@ function textsOf({ title, blocks, buttons }: Message): string[] {
       if (block.type === 'text') return [block.text]
       if (block.type === 'fields') return block.items.flatMap(({ label, value }) => [label, value])
       if (block.type === 'table') return [block.caption ?? '', ...block.columns, ...block.rows.flat()]
+      if (block.type === 'links') return block.items.map(({ label }) => label)
+      if (block.type === 'picture') return [block.alt]
       return block.type === 'progress' ? block.items.flatMap(({ label, note }) => [label, note]) : []
     }),
-    ...buttons.flatMap(({ label, confirm }) => [label, confirm ?? '']),
+    ...buttons.flatMap(({ label, confirm, fields = [] }) => [
+      label,
+      confirm ?? '',
+      ...fields.map((field) => field.label),
+    ]),
   ]
 }
 
 /** What may stand in Latin letters in a Chinese text: commands, names, versions, units, product names. */
 const ALLOWED = [
-  /\/(?:release|rollback|status|hosts|help)(?: [-\w./|<>]+)*/g,
+  /\/(?:release|rollback|status|hosts|alerts|help)(?: [-\w./|<>]+)*/g,
   /\b(?:retry|skip|rollback|abort|resume|promote|pause)(?:, (?:retry|skip|rollback|abort|resume|promote|pause))*/g,
-  /\bR-\d+\b|\bv\d[\w.-]*|\b(?:bj|sh)-\d+\b|\b[\w-]+-service\b/g,
+  /\b[RA]-\d+\b|\bv\d[\w.-]*|\b(?:bj|sh)-\d+\b|\b[\w-]+-service\b/g,
   /\b(?:alice|bob|carol|vera|nobody-knows)\b/g,
   /\b(?:Rollcall|Prometheus|CPU|HTTP|NaN|JSON|rollcall\.yaml|people|policy\.\w+|recipe\.keep|operator|approver|admin|viewer)\b/g,
   /\b\d[\d.]* ?(?:ms|s|MB|GB|KB|B|h|min)\b|\bsha256\b|\b[0-9a-f]{12}\b/g,
@@ -342,4 +349,45 @@ describe('translating a message', () => {
     // The median: on a busy machine a single run says nothing.
     expect(sorted[24]).toBeLessThan(2)
   })
+})
+
+test('the thread of an incident in Chinese leaves no English sentence', async () => {
+  const levels = [{ people: ['alice'] }, { after: '50ms', channel: '#managers', people: ['bob'] }]
+  const t = await start({
+    incident: quickParts({ critical: { levels, remind: '100ms' }, diagnose: [] }, fakeSilences()),
+  })
+  const press = (who: string, text: string) => t.type(who, text)
+  const startsAt = new Date(Date.now() - 65_000).toISOString()
+  await openIncident(t, { truncated: 3 }, { startsAt, annotations: { value: '12 %', runbook_url: 'http://a' } })
+  await expect.poll(() => t.chat.posts.has('A-1/remind/1')).toBe(true)
+  const answers = [
+    await press('vera', '/alerts'),
+    await press('vera', '/alerts A-1 --all'),
+    await press('vera', '/alerts A-9'),
+    await press('vera', '/alerts ack A-1'),
+    await press('bob', '/alerts silence A-1'),
+    await press('bob', '/alerts silence A-1 90d x'),
+    await press('bob', '/alerts diagnose A-1'),
+    await press('bob', '/alerts silence A-1 2h 已知'),
+    await press('alice', '/alerts silence A-1 2h x'),
+    await press('bob', '/alerts ack A-1'),
+    await press('alice', '/alerts ack A-1'),
+  ]
+  await expect.poll(() => t.chat.card('A-1').buttons).toHaveLength(1)
+  const seen = [structuredClone(t.chat.card('A-1'))]
+  await hearAlert(t, { startsAt, status: 'resolved', endsAt: new Date().toISOString() })
+  await tellAlerts(t)
+  await t.desk.flows.finished('A-1')
+  await settled(t)
+  const outside = ['HighErrorRate', 'user-service', '#alerts', '#managers', 'Alertmanager', 'Errors above 5 %']
+  expectChinese([...seen, ...messagesOf(t)], outside)
+  const left = answers.flatMap(({ text, message }) => [
+    ...english(translate(text, 'zh'), outside),
+    ...(message === undefined
+      ? []
+      : textsOf(translateMessage(message, 'zh')).flatMap((each) => english(each, outside))),
+  ])
+  expect(left).toEqual([])
+  const { buttons } = translateMessage(seen[0] as Message, 'zh')
+  expect(buttons.map(({ label }) => label)).toEqual(['重新诊断'])
 })

@@ -14,12 +14,14 @@ const root = join(import.meta.dirname, '../..')
 const scripts = 'src/adapters/ssh/scripts'
 const ssh = ['connect', 'artifact', 'index', 'run', 'call', 'protocol'].map((name) => `src/adapters/ssh/${name}.ts`)
 const folders = [
-  ...['src/release', 'src/access', 'src/entry', 'commands', 'src/knowledge', 'src/topology'].map((path) => ({ path })),
+  ...['src/release', 'src/incident', 'src/access', 'src/entry', 'commands', 'src/knowledge', 'src/topology'].map(
+    (path) => ({ path }),
+  ),
   { path: 'src/lib/did-you-mean.ts' },
   { path: 'src/lib', only: 'faults' as const },
   { path: 'src/adapters', only: 'faults' as const },
   // The rest is said at the terminal.
-  { path: 'src/demo/index.ts', only: 'shown' as const },
+  { path: 'src/demo/heard.ts', only: 'shown' as const },
   // Their faults are put together from clauses that stand in arguments.
   ...ssh.map((path) => ({ path })),
 ]

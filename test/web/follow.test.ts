@@ -112,6 +112,19 @@ describe('changes', () => {
     expect(client.getQueryState(keys.release('R-2'))?.isInvalidated).toBe(false)
   })
 
+  it('of incidents in a storm make the lists old once a second, however many there are', async () => {
+    const gather = gathering(client)
+    const stale = vi.spyOn(client, 'invalidateQueries')
+    const lists = () => stale.mock.calls.filter(([filter]) => filter?.queryKey?.[0] === 'incidents').length
+    for (let n = 0; n < 300; n++) {
+      gather.add({ kind: 'incident', key: `A-${n % 50}` })
+      await vi.advanceTimersByTimeAsync(10)
+    }
+    expect(lists()).toBeGreaterThanOrEqual(2)
+    expect(lists()).toBeLessThanOrEqual(3)
+    gather.end()
+  })
+
   it('are dropped once nobody follows any more', async () => {
     const asked = serve([])
     const gather = gathering(client)

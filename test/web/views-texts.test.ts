@@ -17,6 +17,6 @@ describe('the texts of the views', () => {
   })
 
   test('belong to the views by their first word', () => {
-    expect(Object.keys(viewsEn).filter((key) => !/^(release|fleet|history|audit)\./.test(key))).toEqual([])
+    expect(Object.keys(viewsEn).filter((key) => !/^(release|fleet|history|alerts|audit)\./.test(key))).toEqual([])
   })
 })

@@ -101,7 +101,7 @@ describe('an answer of the server', () => {
     whenTurnedAway(doubted)
     answerWith(401)
     await expect(api.services()).rejects.toThrow()
-    await expect(api.press('b1')).rejects.toThrow()
+    await expect(api.press({ button: 'b1' })).rejects.toThrow()
     expect(doubted).toHaveBeenCalledTimes(2)
   })
 

@@ -37,6 +37,13 @@ function newsOfBlock(before: readonly Block[], block: Block): Block[] {
     }
     case 'table':
       return newsOfTable(before, block)
+    case 'links': {
+      const known = new Set(before.flatMap((old) => (old.type === 'links' ? old.items.map(({ url }) => url) : [])))
+      const items = block.items.filter(({ url }) => !known.has(url))
+      return items.length === 0 ? [] : [{ ...block, items }]
+    }
+    case 'picture':
+      return before.some((old) => old.type === 'picture' && old.id === block.id) ? [] : [block]
   }
 }
 

@@ -60,6 +60,10 @@ function renderBlock(block: Block): string[] {
       return plain(block.text)
         .split('\n')
         .map((line) => `│ ${line}`)
+    case 'links':
+      return block.items.map(({ label, url }) => `${plain(label)}: ${plain(url)}`)
+    case 'picture':
+      return [`[picture: ${plain(block.alt).replaceAll('\n', ' ')}]`]
   }
 }
 

@@ -14,7 +14,16 @@ const pressAnswer = z.object({
   next: z.string().optional(),
 }) satisfies z.ZodType<PressAnswer>
 
-const pressed = z.strictObject({ button: key }) satisfies z.ZodType<Press>
+const asked = z.strictObject({ button: key })
+
+/** What is filled in is text from a person: capped here, and read by the action that asked for it. */
+const pressed = z.strictObject({
+  button: key,
+  fields: z
+    .record(z.string().regex(/^[a-z][a-z-]{0,30}$/), z.string().max(500))
+    .refine((fields) => Object.keys(fields).length <= 10, 'has more than 10 fields')
+    .optional(),
+}) satisfies z.ZodType<Press>
 
 /**
  * A press on a button, and what it would be answered, for a client that asks its question only when there is one. A press answers
@@ -31,7 +40,7 @@ export function actionRoutes(app: App, { desk }: ServerDeps): void {
       schema: {
         tags,
         summary: 'What a press would be answered now, without pressing',
-        querystring: pressed,
+        querystring: asked,
         response: answers(pressAnswer),
       },
     },
@@ -45,7 +54,7 @@ export function actionRoutes(app: App, { desk }: ServerDeps): void {
     '/api/v1/actions',
     { schema: { tags, summary: 'A press on a button', body: pressed, response: answers(pressAnswer) } },
     async (request): Promise<PressAnswer> =>
-      split(await press(desk, request.body.button, personOf(request), fromOf(request))),
+      split(await press(desk, request.body.button, personOf(request), fromOf(request), request.body.fields)),
   )
 }
 

@@ -1,7 +1,7 @@
 import type { Audit } from '../../access/audit.ts'
 import { createSessions } from '../../access/sessions.ts'
+import type { IncidentDesk } from '../../incident/desk.ts'
 import type { ChannelLog } from '../../ports/chat.ts'
-import type { Desk } from '../../release/desk.ts'
 import type { Command } from '../command.ts'
 import { auditRoutes } from './audit.ts'
 import type { ServerDeps } from './deps.ts'
@@ -13,13 +13,15 @@ import { createServer, type HttpServer } from './server.ts'
 import { sessionRoutes } from './session.ts'
 
 interface ConsoleParts {
-  desk: Desk
+  desk: IncidentDesk
   audit: Audit
   commands: Command[]
   log: ChannelLog
   feed: Feed
-  /** The folder with the built client. */
-  webRoot: string
+  /** As in `ServerDeps`. */
+  alertTokens?: ServerDeps['alertTokens']
+  /** The folder with the built client; undefined serves no pages. */
+  webRoot: string | undefined
   listen: ServerDeps['listen'] & { allowedHosts?: readonly string[] }
   /** Signing in through a provider, if there is one. */
   oidc?: OidcDeps['oidc'] & { label: string }
@@ -29,6 +31,7 @@ interface ConsoleParts {
   language: 'en' | 'zh'
   version: string
   heard?: ServerDeps['heard']
+  channels: string[]
 }
 
 /** The console's server with its guard, sign-in and audit log put together. */
@@ -52,12 +55,13 @@ export async function createConsole(parts: ConsoleParts): Promise<HttpServer> {
     addresses: { ...listen, port: () => bound },
     demo: parts.demo,
   }
-  const channels = [desk.channel]
+  const { channels } = parts
   const server = await createServer({
     desk,
     commands: parts.commands,
     log: parts.log,
     feed: parts.feed,
+    alertTokens: parts.alertTokens,
     webRoot: parts.webRoot,
     listen,
     language,

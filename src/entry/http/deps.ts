@@ -10,8 +10,8 @@ import type {
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { Person } from '../../access/config.ts'
 import { signInFirst } from '../../access/refusals.ts'
+import type { IncidentDesk } from '../../incident/desk.ts'
 import type { ChannelLog } from '../../ports/chat.ts'
-import type { Desk } from '../../release/desk.ts'
 import type { Command, CommandAnswer } from '../command.ts'
 import type { Feed } from './feed.ts'
 
@@ -23,15 +23,17 @@ declare module 'fastify' {
 }
 
 export interface ServerDeps {
-  desk: Desk
+  desk: IncidentDesk
   commands: Command[]
   /** The record of what was posted. */
   log: ChannelLog
   feed: Feed
+  /** The bearer token of each source of alerts that has one, by the source's name. */
+  alertTokens?: ReadonlyMap<string, string>
   /** Registered before every route, so that their hooks hold for all of them: the guard, sign-in, audit. */
   plugins: FastifyPluginAsync[]
-  /** The folder with the built client. */
-  webRoot: string
+  /** The folder with the built client; undefined serves no pages. */
+  webRoot: string | undefined
   listen: {
     host: string
     port: number

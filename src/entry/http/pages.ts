@@ -11,30 +11,32 @@ const NONCE = '__CSP_NONCE__'
 /**
  * The client's files. What Vite has named by its content is kept by browsers for a year; the page itself is asked for each time,
  * and carries the nonce of this answer. Every path that is none of the server's own shows the page: the client reads the path.
+ * Without a folder there are no pages, only what machines and commands ask for.
  */
-export async function clientPages(app: App, webRoot: string): Promise<void> {
+export async function clientPages(app: App, webRoot: string | undefined): Promise<void> {
   const page = async (_request: FastifyRequest, reply: FastifyReply): Promise<string> => {
-    const html = await readFile(join(webRoot, 'index.html'), 'utf8').catch((cause: unknown) => {
-      const say = 'The console has not been built.'
-      throw new Fault('entry.client-missing', { say, next: 'run npm run build', cause, data: { status: 503 } })
-    })
+    const html = await (webRoot === undefined
+      ? missing()
+      : readFile(join(webRoot, 'index.html'), 'utf8').catch(missing))
     reply.type('text/html; charset=utf-8').header('cache-control', 'no-cache')
     return html.replaceAll(NONCE, nonceOf(reply.raw))
   }
   app.get('/', { schema: { hide: true } }, page)
   app.get('/index.html', { schema: { hide: true } }, page)
-  await app.register(staticFiles, {
-    root: webRoot,
-    prefix: '/',
-    index: false,
-    dotfiles: 'ignore',
-    preCompressed: true,
-    cacheControl: false,
-    setHeaders(reply, path: string) {
-      const named = path.includes(`${sep}assets${sep}`)
-      reply.header('cache-control', named ? 'public, max-age=31536000, immutable' : 'no-cache')
-    },
-  })
+  if (webRoot !== undefined) {
+    await app.register(staticFiles, {
+      root: webRoot,
+      prefix: '/',
+      index: false,
+      dotfiles: 'ignore',
+      preCompressed: true,
+      cacheControl: false,
+      setHeaders(reply, path: string) {
+        const named = path.includes(`${sep}assets${sep}`)
+        reply.header('cache-control', named ? 'public, max-age=31536000, immutable' : 'no-cache')
+      },
+    })
+  }
   app.setNotFoundHandler(async (request, reply) => {
     const path = request.url.split('?', 1)[0] ?? ''
     const own = /^\/(api|healthz|assets|metrics|mcp)(\/|$)/.test(path)
@@ -46,4 +48,9 @@ export async function clientPages(app: App, webRoot: string): Promise<void> {
       next: own ? 'see /api/docs for what there is' : 'go to /',
     })
   })
+}
+
+async function missing(cause?: unknown): Promise<never> {
+  const say = 'The console has not been built.'
+  throw new Fault('entry.client-missing', { say, next: 'run npm run build', cause, data: { status: 503 } })
 }

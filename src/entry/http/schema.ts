@@ -26,6 +26,8 @@ const block = z.discriminatedUnion('type', [
     items: z.array(z.object({ label: z.string(), done: z.number(), total: z.number(), note: z.string() })),
   }),
   z.object({ type: z.literal('code'), text: z.string() }),
+  z.object({ type: z.literal('links'), items: z.array(z.object({ label: z.string(), url: z.string() })) }),
+  z.object({ type: z.literal('picture'), id: z.string(), alt: z.string(), width: z.number(), height: z.number() }),
 ]) satisfies z.ZodType<Block>
 
 export const button = z.object({
@@ -34,6 +36,18 @@ export const button = z.object({
   label: z.string(),
   style: z.enum(['primary', 'danger', 'plain']),
   confirm: z.string().optional(),
+  fields: z
+    .array(
+      z.object({
+        name: z.string(),
+        label: z.string(),
+        kind: z.enum(['text', 'duration']),
+        value: z.string().optional(),
+        required: z.boolean(),
+        most: z.number(),
+      }),
+    )
+    .optional(),
 }) satisfies z.ZodType<Button>
 
 export const message = z.object({

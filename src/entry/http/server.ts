@@ -8,18 +8,21 @@ import { trusts } from '../../access/addresses.ts'
 import { needListed } from '../../access/routes.ts'
 import { Fault } from '../../lib/fault.ts'
 import { actionRoutes } from './actions.ts'
+import { alertRoutes } from './alerts.ts'
 import { commandRoutes } from './commands.ts'
 import { compress } from './compress.ts'
 import type { App, ServerDeps } from './deps.ts'
 import { description } from './description.ts'
 import { eventRoutes } from './events.ts'
 import { hostRoutes } from './hosts.ts'
+import { incidentRoutes } from './incidents.ts'
 import { jobRoutes } from './jobs.ts'
 import { presses } from './limits.ts'
 import { maskAnswer } from './mask.ts'
 import { messageRoutes } from './messages.ts'
 import { clientPages } from './pages.ts'
 import { peopleRoutes } from './people.ts'
+import { pictureRoutes } from './pictures.ts'
 import { refuse, toRefusal } from './refusals.ts'
 import { releaseRoutes } from './releases.ts'
 import { docsPolicy, secureHeaders } from './security.ts'
@@ -122,6 +125,9 @@ const areas: ((app: App, deps: ServerDeps) => void)[] = [
   jobRoutes,
   commandRoutes,
   eventRoutes,
+  alertRoutes,
+  incidentRoutes,
+  pictureRoutes,
 ]
 
 function healthRoute(app: App): void {

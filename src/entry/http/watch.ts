@@ -49,6 +49,8 @@ function changesOf(collection: string, id: string, document: Json): Change[] {
       ]
     case 'observations':
       return [{ kind: 'release', key: upTo(id, '/') }]
+    case 'incidents':
+      return [{ kind: 'incident', key: id }]
     case 'sightings':
       return [{ kind: 'host', key: upTo(id, '/') }]
     case 'sessions':

@@ -12,9 +12,12 @@ type ShownBlock =
   | { type: 'table'; caption?: string; columns: string[]; rows: string[][]; news?: string[] }
   | { type: 'progress'; items: { label: string; done: number; total: number; note: string }[] }
   | { type: 'code'; text: string }
+  | { type: 'links'; items: { label: string; url: string }[] }
+  | { type: 'picture'; id: string; alt: string; width: number; height: number }
 interface ShownButton {
   label: string
   confirm?: string
+  fields?: { label: string }[]
 }
 
 interface Options {
@@ -22,7 +25,17 @@ interface Options {
 }
 
 /** Columns whose cells are words of ours, such as a state; in the others only whole sentences are. */
-const WORDS = new Set(['state', 'gate', 'version', 'back to', 'metric', 'would detect', 'warns above', 'fails above'])
+const WORDS = new Set([
+  'state',
+  'gate',
+  'version',
+  'back to',
+  'metric',
+  'would detect',
+  'warns above',
+  'fails above',
+  'severity',
+])
 /** Columns and labels under which names stand, whatever they look like. */
 const NAMES = new Set([
   'host',
@@ -35,6 +48,11 @@ const NAMES = new Set([
   'batch',
   'started',
   'ended',
+  'since',
+  'alert',
+  'incident',
+  'thread',
+  'for',
 ])
 /** Columns whose cells begin with a state, `failed: exit code 3`. */
 const STATES = new Set(['state', 'gate'])
@@ -56,11 +74,15 @@ export function translateMessage<M extends Shown>(message: M, language: Language
 }
 
 export function translateButton<B extends ShownButton>(button: B, language: Language): B {
-  const { label, confirm } = button
+  const { label, confirm, fields } = button
   return {
     ...button,
     label: translateWord(label, language),
     ...(confirm === undefined ? {} : { confirm: translate(confirm, language) }),
+    // What is filled in beforehand is no text of ours.
+    ...(fields === undefined
+      ? {}
+      : { fields: fields.map((field) => ({ ...field, label: translateWord(field.label, language) })) }),
   }
 }
 
@@ -96,6 +118,13 @@ function translateBlock(block: ShownBlock, language: Language, options: Options)
           note: translateWord(item.note, language),
         })),
       }
+    case 'links':
+      return {
+        ...block,
+        items: block.items.map((item) => ({ ...item, label: translateWord(item.label, language) })),
+      }
+    case 'picture':
+      return { ...block, alt: translate(block.alt, language) }
     case 'code':
       return block
   }

@@ -3,8 +3,10 @@ import { commands } from './zh/commands.ts'
 import { faults } from './zh/faults.ts'
 import { gate, gateTable } from './zh/gate.ts'
 import { hosts } from './zh/hosts.ts'
+import { incident } from './zh/incident.ts'
 import { preparation } from './zh/preparation.ts'
 import { release } from './zh/release.ts'
+import { verdict } from './zh/verdict.ts'
 
 /**
  * The Chinese catalogue. A key is the English sentence as the code says it, with placeholders as template.ts describes them; what
@@ -20,4 +22,6 @@ export const zh: Readonly<Record<string, string>> = {
   ...access,
   ...faults,
   ...hosts,
+  ...incident,
+  ...verdict,
 }

@@ -3,8 +3,13 @@ import type { Block } from '../../ports/chat.ts'
 import type { Tone } from '../../ports/console.ts'
 import { momentIn } from '../format.ts'
 import { type Key, useT } from '../i18n/index.tsx'
+import { CodeBlock } from './CodeBlock.tsx'
+import { Links } from './Links.tsx'
 import { Moment } from './Moment.tsx'
 import { numbered } from './numbered.ts'
+import { Picture } from './Picture.tsx'
+import { ReportText } from './ReportText.tsx'
+import { isReport } from './report-text.ts'
 import { ToneIcon } from './State.tsx'
 import { stateIn, toneOf } from './states.ts'
 
@@ -36,7 +41,7 @@ type Progress = Extract<Block, { type: 'progress' }>
 export function BlockView({ block, about }: { block: Block; about: string }) {
   switch (block.type) {
     case 'text':
-      return <p className="block-text">{block.text}</p>
+      return isReport(block.text) ? <ReportText text={block.text} /> : <p className="block-text">{block.text}</p>
     case 'fields':
       return (
         <dl className="fields">
@@ -55,11 +60,11 @@ export function BlockView({ block, about }: { block: Block; about: string }) {
     case 'progress':
       return <ProgressView progress={block} />
     case 'code':
-      return (
-        <pre className="code" {...REACHABLE}>
-          {block.text}
-        </pre>
-      )
+      return <CodeBlock text={block.text} />
+    case 'links':
+      return <Links items={block.items} />
+    case 'picture':
+      return <Picture picture={block} />
     default:
       return null
   }
@@ -127,7 +132,13 @@ function shortened(rows: string[][]): string[][] {
 function Cell({ text, column }: { text: string; column: string }) {
   const t = useT()
   const state = stateIn(text)
-  if (state === undefined) return <td data-column={column}>{text}</td>
+  if (state === undefined) {
+    return (
+      <td data-column={column}>
+        <FieldValue text={text} />
+      </td>
+    )
+  }
   return (
     <td data-column={column}>
       <span className="cell-state" data-tone={toneOf(state)}>

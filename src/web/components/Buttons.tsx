@@ -6,6 +6,7 @@ import { api } from '../api.ts'
 import { useT } from '../i18n/index.tsx'
 import { usePress } from '../queries.ts'
 import { useMe } from '../session.tsx'
+import { Ask } from './Ask.tsx'
 import { Confirm } from './Confirm.tsx'
 import { errorWords } from './error-words.ts'
 import { ToneIcon } from './State.tsx'
@@ -33,7 +34,7 @@ export function Buttons({ buttons, about }: { buttons: Button[]; about: string }
     setWorking(button.id)
     setTold(undefined)
     try {
-      setTold({ label: button.label, answer: await press.mutateAsync(button.id) })
+      setTold({ label: button.label, answer: await press.mutateAsync({ button: button.id }) })
     } catch (error) {
       setTold({ label: button.label, answer: refused(errorWords(error, t)) })
     } finally {
@@ -41,7 +42,22 @@ export function Buttons({ buttons, about }: { buttons: Button[]; about: string }
     }
   }
 
-  // Nobody is asked to confirm what would be refused all the same.
+  /** With what the form was filled in with; it closes when the press counted. */
+  const send = async (button: Button, fields: Record<string, string>): Promise<PressAnswer> => {
+    let answer: PressAnswer
+    try {
+      answer = await press.mutateAsync({ button: button.id, fields })
+    } catch (error) {
+      return refused(errorWords(error, t))
+    }
+    if (answer.ok) {
+      setAsked(undefined)
+      setTold({ label: button.label, answer })
+    }
+    return answer
+  }
+
+  // Nobody is asked to confirm, or to fill in, what would be refused all the same.
   const ask = async (button: Button) => {
     setTold(undefined)
     try {
@@ -54,7 +70,7 @@ export function Buttons({ buttons, about }: { buttons: Button[]; about: string }
   }
 
   const onPress = (button: Button) => {
-    void (button.confirm === undefined ? carryOut(button) : ask(button))
+    void (button.confirm === undefined && !hasFields(button) ? carryOut(button) : ask(button))
   }
 
   return (
@@ -78,7 +94,16 @@ export function Buttons({ buttons, about }: { buttons: Button[]; about: string }
           ))}
         </fieldset>
       )}
-      {asked?.confirm === undefined ? null : (
+      {asked?.fields === undefined || !hasFields(asked) ? null : (
+        <Ask
+          title={about}
+          button={asked}
+          fields={asked.fields}
+          send={(fields) => send(asked, fields)}
+          onNo={() => setAsked(undefined)}
+        />
+      )}
+      {asked?.confirm === undefined || hasFields(asked) ? null : (
         <Confirm
           title={about}
           question={asked.confirm}
@@ -115,6 +140,10 @@ export function Buttons({ buttons, about }: { buttons: Button[]; about: string }
       </div>
     </>
   )
+}
+
+function hasFields({ fields }: Button): boolean {
+  return fields !== undefined && fields.length > 0
 }
 
 function refused({ say, next }: { say: string; next?: string }): PressAnswer {

@@ -4,6 +4,7 @@ import { useT } from '../i18n/index.tsx'
 import { BlockView } from './Blocks.tsx'
 import { Buttons } from './Buttons.tsx'
 import { numbered } from './numbered.ts'
+import { isReport } from './report-text.ts'
 import { ToneIcon } from './State.tsx'
 
 /** A longer first sentence scrolls away with the rest of a tall card; a shorter one stays at its top with the title. */
@@ -54,9 +55,17 @@ export function MessageCard({ message, aside, footer, folded = false, compact = 
       </header>
       <div className="card-body">
         {isLong ? <Lead text={lead} /> : null}
-        {numbered(rest).map(({ id, value: block }) =>
-          isFolded && !isShort(block) ? null : <BlockView key={id} block={block} about={message.title} />,
-        )}
+        {numbered(rest).map(({ id, value: block }, index) => {
+          if (isFolded && !isShort(block)) return null
+          if (index === rest.length - 1 && endsReport(rest)) {
+            return (
+              <div className="report-foot" key={id}>
+                <BlockView block={block} about={message.title} />
+              </div>
+            )
+          }
+          return <BlockView key={id} block={block} about={message.title} />
+        })}
         {folded && long.length > 0 ? (
           <button type="button" className="link-button" aria-expanded={!isFolded} onClick={() => setOpen(isFolded)}>
             {t(isFolded ? 'message.details' : 'message.fewer')}
@@ -75,11 +84,17 @@ function Lead({ text }: { text: string | undefined }) {
 
 /** What tells the state at a glance stays when the rest is folded. */
 function isShort(block: Block): boolean {
-  return block.type === 'fields' || block.type === 'progress'
+  return block.type === 'fields' || block.type === 'progress' || block.type === 'links'
 }
 
 /** The first sentence says where it stands, and is set apart from the rest. */
 function split(blocks: Block[]): [string | undefined, Block[]] {
   const [first, ...rest] = blocks
-  return first?.type === 'text' ? [first.text, rest] : [undefined, blocks]
+  return first?.type === 'text' && !isReport(first.text) ? [first.text, rest] : [undefined, blocks]
+}
+
+/** Below a report, the last figures say what it cost: they are not part of it. */
+function endsReport(blocks: Block[]): boolean {
+  const before = blocks.slice(0, -1).some((block) => block.type === 'text' && isReport(block.text))
+  return before && blocks.at(-1)?.type === 'fields'
 }

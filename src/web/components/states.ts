@@ -29,6 +29,9 @@ const TONES: Record<string, Tone> = {
   absent: 'plain',
   pass: 'good',
   fail: 'bad',
+  firing: 'bad',
+  acknowledged: 'warn',
+  resolved: 'good',
   inconclusive: 'warn',
   error: 'bad',
 }

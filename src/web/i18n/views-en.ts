@@ -1,6 +1,6 @@
 import type { Sentence } from './write.ts'
 
-/** The sentences of the views release, fleet, history and audit in English. */
+/** The sentences of the views release, fleet, history, alerts and audit in English. */
 export const viewsEn = {
   // A release
   'release.tab.progress': 'Progress',
@@ -198,6 +198,51 @@ export const viewsEn = {
   'history.aborted': 'aborted midway',
   'history.success': 'success',
   'history.median': 'median duration',
+
+  // Alerts
+  'alerts.title': 'Alerts',
+  'alerts.lead': 'One thread per group of alerts, from the first that fires until none does.',
+  'alerts.list': 'List of incidents',
+  'alerts.state': 'State',
+  'alerts.severity': 'Severity',
+  'alerts.severity.critical': 'critical',
+  'alerts.severity.warning': 'warning',
+  'alerts.severity.info': 'info',
+  'alerts.incident': 'Incident',
+  'alerts.service': 'Service',
+  'alerts.hosts': 'Hosts',
+  'alerts.alerts': 'Alerts',
+  'alerts.since': 'Since',
+  'alerts.lasts': 'Lasts',
+  'alerts.lasted': 'Lasted',
+  'alerts.release': 'Release',
+  'alerts.acknowledged-by': 'acknowledged by {name}',
+  'alerts.acknowledged': 'Acknowledged by',
+  'alerts.nobody': 'nobody yet',
+  'alerts.open': 'open',
+  'alerts.over': 'over',
+  'alerts.firing': '{firing} firing',
+  'alerts.resolved': '{resolved} resolved',
+  'alerts.counts': '{firing} firing, {resolved} resolved',
+  'alerts.empty': 'No alert has come in yet',
+  'alerts.empty-hint':
+    'Let Alertmanager send its alerts here. Each group becomes a thread in the channel, with a diagnosis.',
+  'alerts.nothing': 'None of these',
+  'alerts.nothing-hint': 'Take a filter away to see more.',
+  'alerts.clear': 'Show all incidents',
+  'alerts.connect': 'Connect Alertmanager',
+  'alerts.connect-receiver': 'Put this into alertmanager.yml, and reload it:',
+  'alerts.connect-token':
+    'Its token stands in an environment variable of Rollcall, which the source names in rollcall.yaml. From this machine itself it needs none:',
+  'alerts.to-list': 'All alerts',
+  'alerts.tab.thread': 'Thread',
+  'alerts.tab.alerts': 'Alerts',
+  'alerts.all': 'All alerts of {id}',
+  'alerts.of-total': '{shown} of {total}',
+  'alerts.more': 'Load more',
+  'alerts.labels': 'Labels',
+  'alerts.graph': 'Graph',
+  'alerts.unnamed': 'alert',
 
   // The audit log
   'audit.title': 'Audit',

@@ -1,7 +1,7 @@
 import type { viewsEn } from './views-en.ts'
 import type { Sentence } from './write.ts'
 
-/** The sentences of the views release, fleet, history and audit in Chinese. */
+/** The sentences of the views release, fleet, history, alerts and audit in Chinese. */
 export const viewsZh: Record<keyof typeof viewsEn, Sentence> = {
   // A release
   'release.tab.progress': '进度',
@@ -194,6 +194,49 @@ export const viewsZh: Record<keyof typeof viewsEn, Sentence> = {
   'history.aborted': '中途中止',
   'history.success': '成功率',
   'history.median': '用时中位数',
+
+  // Alerts
+  'alerts.title': '告警',
+  'alerts.lead': '每组告警一个讨论串，从第一条触发到全部恢复。',
+  'alerts.list': '告警事件列表',
+  'alerts.state': '状态',
+  'alerts.severity': '级别',
+  'alerts.severity.critical': '严重',
+  'alerts.severity.warning': '警告',
+  'alerts.severity.info': '提示',
+  'alerts.incident': '事件',
+  'alerts.service': '服务',
+  'alerts.hosts': '主机',
+  'alerts.alerts': '告警',
+  'alerts.since': '开始于',
+  'alerts.lasts': '已持续',
+  'alerts.lasted': '持续了',
+  'alerts.release': '发布',
+  'alerts.acknowledged-by': '由 {name} 确认',
+  'alerts.acknowledged': '确认人',
+  'alerts.nobody': '还没有人',
+  'alerts.open': '未恢复',
+  'alerts.over': '已结束',
+  'alerts.firing': '{firing} 条告警中',
+  'alerts.resolved': '{resolved} 条已恢复',
+  'alerts.counts': '{firing} 条告警中，{resolved} 条已恢复',
+  'alerts.empty': '还没有收到告警',
+  'alerts.empty-hint': '让 Alertmanager 把告警发到这里。每组告警会成为频道里的一个讨论串，并附上诊断。',
+  'alerts.nothing': '没有符合的事件',
+  'alerts.nothing-hint': '去掉一个筛选条件可看到更多。',
+  'alerts.clear': '显示全部事件',
+  'alerts.connect': '接入 Alertmanager',
+  'alerts.connect-receiver': '把这一段写入 alertmanager.yml，然后重新加载：',
+  'alerts.connect-token': '令牌放在 Rollcall 的环境变量里，由 rollcall.yaml 中的来源指明。从本机发送则不需要：',
+  'alerts.to-list': '全部告警',
+  'alerts.tab.thread': '讨论串',
+  'alerts.tab.alerts': '告警',
+  'alerts.all': '{id} 的全部告警',
+  'alerts.of-total': '{shown} / {total}',
+  'alerts.more': '加载更多',
+  'alerts.labels': '标签',
+  'alerts.graph': '图表',
+  'alerts.unnamed': '告警',
 
   // The audit log
   'audit.title': '审计',

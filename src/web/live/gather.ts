@@ -6,9 +6,31 @@ import { merge, type Pages } from '../pages.ts'
 
 /** Changes that come in a burst are answered with one request each: they are gathered this long. */
 const GATHER_MS = 120
+/** In a storm of alerts an incident changes many times a second, and its lists are asked for anew: once a second is enough. */
+const INCIDENTS_MS = 1000
+
+interface Gathering {
+  add(change: Change): void
+  end(): void
+}
 
 /** Collects changes, one per (kind, key), and carries them out together. */
-export function gathering(client: QueryClient): { add(change: Change): void; end(): void } {
+export function gathering(client: QueryClient): Gathering {
+  const others = gatheringFor(client, GATHER_MS)
+  const incidents = gatheringFor(client, INCIDENTS_MS)
+  return {
+    add(change) {
+      const each = change.kind === 'incident' ? incidents : others
+      each.add(change)
+    },
+    end() {
+      others.end()
+      incidents.end()
+    },
+  }
+}
+
+function gatheringFor(client: QueryClient, ms: number): Gathering {
   const waiting = new Map<string, Change>()
   let timer: ReturnType<typeof setTimeout> | undefined
   const carryOut = () => {
@@ -22,7 +44,7 @@ export function gathering(client: QueryClient): { add(change: Change): void; end
   return {
     add(change) {
       waiting.set(`${change.kind} ${change.key}`, change)
-      timer ??= setTimeout(carryOut, GATHER_MS)
+      timer ??= setTimeout(carryOut, ms)
     },
     end() {
       clearTimeout(timer)

@@ -4,15 +4,17 @@ import logo from '../assets/rollcall.svg'
 import { ToneIcon } from '../components/State.tsx'
 import { type Key, useT } from '../i18n/index.tsx'
 import { useLine } from '../live/provider.tsx'
+import { useIncidents } from '../queries.ts'
 import { useMe } from '../session.tsx'
 import { PersonMenu } from './PersonMenu.tsx'
 import { Switches } from './Switches.tsx'
 
 /** Where one may go; `needs` is the action without which there is nothing to see. */
-const PLACES: { to: string; key: Key; end: boolean; needs?: string }[] = [
+const PLACES: { to: string; key: Key; end: boolean; needs?: string; counts?: boolean }[] = [
   { to: '/', key: 'app.channel', end: true },
   { to: '/releases', key: 'app.releases', end: false },
   { to: '/fleet', key: 'app.fleet', end: false },
+  { to: '/alerts', key: 'app.alerts', end: false, needs: 'alerts.read', counts: true },
   { to: '/audit', key: 'app.audit', end: false, needs: 'audit.read' },
 ]
 
@@ -32,9 +34,10 @@ export function Shell({ children }: { children: ReactNode }) {
           <span>Rollcall</span>
         </NavLink>
         <nav className="places" aria-label={t('app.menu')}>
-          {places.map(({ to, key, end }) => (
+          {places.map(({ to, key, end, counts }) => (
             <NavLink key={to} to={to} end={end}>
               {t(key)}
+              {counts === true ? <OpenCount /> : null}
             </NavLink>
           ))}
         </nav>
@@ -49,6 +52,21 @@ export function Shell({ children }: { children: ReactNode }) {
         {children}
       </main>
     </div>
+  )
+}
+
+/** How many incidents are open; nothing when none is. */
+function OpenCount() {
+  const t = useT()
+  const [page] = useIncidents({ state: 'open' }).data?.pages ?? []
+  if (page === undefined || page.incidents.length === 0) return null
+  const { incidents, more } = page
+  const worst = incidents.some(({ severity, state }) => severity === 'critical' && state === 'firing')
+  return (
+    <span className="count" data-tone={worst ? 'bad' : 'warn'}>
+      <span aria-hidden="true">{`${incidents.length}${more ? '+' : ''}`}</span>
+      <span className="sr-only">{t('app.alerts-open', { count: incidents.length })}</span>
+    </span>
   )
 }
 

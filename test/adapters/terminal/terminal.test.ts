@@ -175,3 +175,53 @@ test('escape sequences from hosts or people are shown, not obeyed', () => {
   )
   for (const char of ['\u001b', '\u0007', '\u202e']) expect(lines.join('')).not.toContain(char)
 })
+
+describe('links and pictures', () => {
+  const picture = {
+    type: 'picture' as const,
+    id: 'p-1',
+    alt: 'error rate of user-service\nby host',
+    width: 800,
+    height: 300,
+  }
+  const links = { type: 'links' as const, items: [{ label: 'Graph', url: 'http://prometheus:9090/graph' }] }
+
+  test('are shown as text: the address, and what the picture shows', async () => {
+    const { out, chat } = terminal()
+    await chat.put(post(message({ blocks: [links, picture] })))
+    expect(out.join('')).toContain('Graph: http://prometheus:9090/graph')
+    expect(out.join('')).toContain('[picture: error rate of user-service by host]')
+  })
+
+  test('in an edit, only those that are new', async () => {
+    const { out, chat } = terminal()
+    await chat.put(post(message({ blocks: [links, picture] })))
+    out.length = 0
+    await chat.put(post(message({ blocks: [links, picture, { type: 'text', text: 'More.' }] })))
+    expect(out.join('')).not.toMatch(/Graph|picture/)
+    out.length = 0
+    const more = { ...links, items: [...links.items, { label: 'Source', url: 'http://alertmanager:9093' }] }
+    await chat.put(post(message({ blocks: [more, { ...picture, id: 'p-2', alt: 'latency' }] })))
+    expect(out.join('')).toMatch(/Source: http:\/\/alertmanager:9093[\s\S]*\[picture: latency\]/)
+    expect(out.join('')).not.toContain('Graph')
+  })
+
+  test('what stands in them cannot steer the terminal', async () => {
+    const { out, chat } = terminal()
+    const items = [{ label: '\u001b[2J', url: 'http://a/\u001b]0;x' }]
+    await chat.put(
+      post(
+        message({
+          blocks: [
+            { ...links, items },
+            { ...picture, alt: '\u001b[31m' },
+          ],
+          buttons: [],
+        }),
+      ),
+    )
+    expect(out.join('')).not.toContain('\u001b[2J')
+    expect(out.join('')).not.toContain('\u001b]0')
+    expect(out.join('')).not.toContain('\u001b[31m')
+  })
+})

@@ -38,6 +38,7 @@ async function start(listen: Listen = {}, demo = true) {
     demo,
     language: 'en',
     version: '0',
+    channels: [desk.channel],
   })
   servers.push(server)
   const url = await server.listen()

@@ -87,7 +87,7 @@ describe('an answer in Chinese', () => {
         {
           verdict: 'fail',
           why: 'bj-1 没有数据',
-          metrics: [{ key: 'cpu', name: 'CPU', verdict: 'fail', why: 'no data' }],
+          metrics: [{ key: 'cpu', name: 'CPU', verdict: 'fail', why: '没有数据' }],
         },
       ],
     })

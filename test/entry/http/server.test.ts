@@ -299,7 +299,7 @@ describe('the description of the interface', () => {
     const list = paths['/api/v1/releases'].get
     expect(list.parameters.map(({ name }: { name: string }) => name)).toContain('before')
     expect(list.responses['200'].content['application/json'].schema.properties.releases.type).toBe('array')
-    expect(Object.keys(paths).filter((path) => !path.startsWith('/api/v1/'))).toEqual(['/healthz'])
+    expect(Object.keys(paths).filter((path) => !path.startsWith('/api/v1/'))).toEqual(['/healthz', '/v1/alerts'])
   })
 
   test('says how one signs in, and which routes need nobody to', async () => {

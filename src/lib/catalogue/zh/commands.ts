@@ -93,4 +93,14 @@ export const commands: Readonly<Record<string, string>> = {
   'The story ended early': '剧情演示提前结束',
   'The story is being played for {person^}, as alice and bob: a good release, then a bad one. It takes about two minutes.':
     '正在为 {person} 演示剧情（由 alice 和 bob 扮演）：先是一次正常的发布，然后是一次有问题的发布。大约需要两分钟。',
+  'The story is being played for {person^}, as alice and bob: a good release, a bad one, one that an alert stops, and one that is not to blame. It takes about three minutes.':
+    '正在为 {person} 演示剧情（由 alice 和 bob 扮演）：一次正常的发布，一次有问题的发布，一次被告警拦下的发布，以及一次与故障无关的发布。大约需要三分钟。',
+  '{person^} may only look. Next: act as alice.': '{person} 只能查看。下一步：切换为 alice。',
+  'The story is being played. Next: watch the channel.': '正在演示剧情。下一步：请看频道。',
+  '{service^} runs. What fired because of it is over in some seconds.':
+    '{service} 已运行。由它引起的告警几秒后会恢复。',
+  '{service^} is stopped: user-service answers a fifth of its requests with errors, on every host alike. An alert comes in some seconds. Next: start {same^}':
+    '{service} 已停止：user-service 在每台主机上都有五分之一的请求出错。几秒后会有告警。下一步：start {same}',
+  '{service^} is stopped: user-service answers a fifth of its requests with errors, on every host alike. Without Alertmanager no alert comes. Next: start {same^}':
+    '{service} 已停止：user-service 在每台主机上都有五分之一的请求出错。没有 Alertmanager，不会有告警。下一步：start {same}',
 }

@@ -4,7 +4,7 @@ import type { MessageView } from '../../../ports/console.ts'
 import { MessageCard } from '../../components/MessageCard.tsx'
 import { Moment } from '../../components/Moment.tsx'
 import { useT } from '../../i18n/index.tsx'
-import { releaseOf } from './release-of.ts'
+import { incidentOf, releaseOf } from './release-of.ts'
 
 /** A post of the channel: its card, when it was posted, its replies and the page of its release. */
 export function PostCard({
@@ -20,6 +20,7 @@ export function PostCard({
 }) {
   const t = useT()
   const release = releaseOf(view)
+  const incident = incidentOf(view)
   const { message } = view
   return (
     <div className="post" data-selected={selected} data-key={view.key}>
@@ -39,6 +40,12 @@ export function PostCard({
                 <Link to={`/releases/${release}`}>
                   {t('message.link')}
                   <span className="sr-only">{` ${release}`}</span>
+                </Link>
+              )}
+              {incident === undefined ? null : (
+                <Link to={`/alerts/${incident}`}>
+                  {t('message.incident-link')}
+                  <span className="sr-only">{` ${incident}`}</span>
                 </Link>
               )}
               {view.editedAt === undefined ? null : (

@@ -4,6 +4,7 @@ import { Button } from 'antd'
 import { useEffect, useRef } from 'react'
 import type { MessageView } from '../../../ports/console.ts'
 import { Empty, ErrorState, Loading } from '../../components/Feedback.tsx'
+import { isReport } from '../../components/report-text.ts'
 import { useT } from '../../i18n/index.tsx'
 import { flatten } from '../../pages.ts'
 import { useMessage, useThread } from '../../queries.ts'
@@ -11,9 +12,11 @@ import { PostCard } from './PostCard.tsx'
 import { useAnnounced } from './use-announced.ts'
 import { useScroll } from './use-scroll.ts'
 
-/** Figures or several paragraphs about what went as it should. */
+/** Figures or several paragraphs about what went as it should; never a report, which is what one opens the thread for. */
 function isLong({ message }: MessageView): boolean {
   const calm = message.tone !== 'warn' && message.tone !== 'bad'
+  if (message.blocks.some((block) => block.type === 'picture' || (block.type === 'text' && isReport(block.text))))
+    return false
   return calm && (message.blocks.length > 2 || message.blocks.some((block) => block.type === 'table'))
 }
 

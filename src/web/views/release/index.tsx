@@ -62,7 +62,7 @@ function Shown({ release }: { release: ReleaseDetail }) {
     progress: <Progress release={release} onHost={openHost} />,
     gate: <Gate release={release} />,
     plan: <Plan release={release} />,
-    thread: <Thread channel={release.channel} id={release.id} />,
+    thread: <Thread channel={release.channel} card={`${release.id}/card`} />,
   }
   return (
     <div className="v-view release">

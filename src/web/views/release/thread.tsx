@@ -7,10 +7,10 @@ import { flatten } from '../../pages.ts'
 import { useThread } from '../../queries.ts'
 import './thread.css'
 
-/** What was said under the release's card. */
-export function Thread({ channel, id }: { channel: string; id: string }) {
+/** What was said under a card, by the card's key. */
+export function Thread({ channel, card }: { channel: string; card: string }) {
   const t = useT()
-  const thread = useThread(channel, `${id}/card`)
+  const thread = useThread(channel, card)
   if (thread.data === undefined) {
     if (thread.error === null) return <Loading />
     return <ErrorState error={thread.error} retry={() => void thread.refetch()} />
