@@ -1,4 +1,5 @@
 import type { ChartSpec } from '../ports/pictures.ts'
+import { withoutRestarts } from './rules-restarts.ts'
 import { isWorse, shiftOf } from './shift.ts'
 import type { Signal, Survey } from './survey.ts'
 import { amount } from './units.ts'
@@ -19,9 +20,10 @@ export interface PlannedChart {
  * that moved, the alert's own signal alone.
  */
 export function chartsOf(survey: Survey, language: 'en' | 'zh'): PlannedChart[] {
+  const unexplained = withoutRestarts(survey).signals
   const ranked = survey.signals
-    .filter(({ hosts }) => hosts.some(({ points }) => points.length > 1))
-    .map((signal) => ({ signal, moved: movedBy(signal, survey.onset) }))
+    .map((signal, n) => ({ signal, moved: movedBy(unexplained[n] ?? signal, survey.onset) }))
+    .filter(({ signal: { hosts } }) => hosts.some(({ points }) => points.length > 1))
     .filter(({ moved }) => isWorse({ from: 0, to: 0, z: moved }))
     .sort((a, b) => roleRank(a.signal) - roleRank(b.signal) || b.moved - a.moved)
     .map(({ signal }) => signal)

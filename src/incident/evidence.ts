@@ -15,7 +15,9 @@ export interface Answered {
 
 /** Tools whose results are measurements; the seed's names. */
 const METRIC_TOOLS = ['execute_query', 'execute_range_query', 'get_metric_metadata', 'list_metrics', 'get_targets']
+/** Single series of a signal or answer, those that moved most; and how many of these are compared with one another. */
 const MOST_SERIES = 40
+const MOST_COMPARED = 8
 const MOST_MOMENTS = 60
 const MOST_CALL_NUMBERS = 20_000
 
@@ -36,14 +38,19 @@ export function evidenceOf(from: {
   const measured: number[] = []
   const seen: number[] = []
   const compared: Compared = { factor: [], change: [], difference: [] }
-  const groups: Series[][] = [
-    ...survey.signals.map(({ hosts }) => [...hosts.map(({ points }) => points), ...pooled(hosts)]),
-    ...answers.map(({ series }) => series.map(({ points }) => points)),
+  const mostMoved = (series: Series[]) => byMovement(series, survey.onset).slice(0, MOST_SERIES)
+  // What stands for a whole group stands first: no number of hosts may crowd it out.
+  const groups = [
+    ...survey.signals.map(({ hosts }) => ({
+      together: pooled(hosts),
+      single: mostMoved(hosts.map(({ points }) => points)),
+    })),
+    ...answers.map(({ series }) => ({ together: [], single: mostMoved(series.map(({ points }) => points)) })),
   ]
-  for (const group of groups) {
-    const all = group.slice(0, MOST_SERIES).map((points) => statisticsOf(points, survey.onset))
+  for (const { together, single } of groups) {
+    const all = [...together, ...single].map((points) => statisticsOf(points, survey.onset))
     measured.push(...all.flat())
-    compare(group.slice(0, MOST_SERIES), survey.onset, compared)
+    compare([...together, ...single.slice(0, MOST_COMPARED)], survey.onset, compared)
   }
   measured.push(...survey.signals.flatMap(({ limit }) => limit ?? []))
   measured.push(...momentsApart(survey, episodes))
@@ -77,6 +84,20 @@ function pooled(hosts: Survey['signals'][number]['hosts']): Series[] {
   )
 }
 
+/** Those first whose median moved farthest at the onset: what a report speaks of is among them. */
+function byMovement(series: Series[], onset: number): Series[] {
+  if (series.length <= MOST_COMPARED) return series
+  const moved = (points: Series) => {
+    const side = (since: boolean) =>
+      points.filter(([at, value]) => at >= onset === since && Number.isFinite(value)).map(([, value]) => value)
+    return Math.abs(median(side(true)) - median(side(false))) || 0
+  }
+  return series
+    .map((points) => ({ points, by: moved(points) }))
+    .sort((a, b) => b.by - a.by)
+    .map(({ points }) => points)
+}
+
 function statisticsOf(points: Series, onset: number): number[] {
   const finite = points.filter(([, value]) => Number.isFinite(value))
   const values = finite.map(([, value]) => value)
@@ -104,7 +125,7 @@ type Compared = Pick<Evidence, 'factor' | 'change' | 'difference'>
 
 /** Factors, changes and differences between the levels of a few series: medians before and since the onset, the peak, the last. */
 function compare(group: Series[], onset: number, into: Compared): void {
-  const levels = group.slice(0, 8).flatMap((points) => {
+  const levels = group.flatMap((points) => {
     const finite = points.filter(([, value]) => Number.isFinite(value))
     const before = finite.filter(([at]) => at < onset).map(([, value]) => value)
     const since = finite.filter(([at]) => at >= onset).map(([, value]) => value)
@@ -162,16 +183,18 @@ function lookBacks(survey: Survey, answers: Answered[], calls: CallRecord[]): nu
 
 function counts(survey: Survey, incident: Incident, episodes: Episode[], answers: Answered[]): number[] {
   const { release, signals } = survey
+  const own = signals.filter(({ role }) => role === 'alert' || role === 'service')
+  // "2 of 4 hosts": as many as there are, of one signal, of all that measure the service, or of the plan.
+  const hosts = Math.max(
+    new Set(own.flatMap((signal) => signal.hosts.map(({ host }) => host))).size,
+    release === undefined ? 0 : release.upgraded.length + release.others.length,
+    ...signals.map((signal) => signal.hosts.length),
+  )
   const firing = episodes.filter(({ alert }) => alert.status === 'firing').length
   return [
     ...[incident.firing, incident.resolved, incident.hosts.length, incident.truncated, episodes.length, firing],
     ...[survey.alerting.length, survey.down.length, signals.length, survey.gaps.length, answers.length],
-    ...(release === undefined ? [] : [release.upgraded.length, release.others.length]),
-    release === undefined ? 0 : release.upgraded.length + release.others.length,
-    ...signals.flatMap(({ hosts }) => [
-      hosts.length,
-      ...['upgraded', 'waiting', 'other'].map((group) => hosts.filter((host) => host.group === group).length),
-    ]),
+    ...Array.from({ length: hosts + 1 }, (_, n) => n),
     ...answers.map(({ series }) => series.length),
   ]
 }

@@ -15,6 +15,8 @@ const ALPHA = 0.01
 const EFFECT = 0.474
 /** Traffic that has grown by so much is a surge: common head-room of a service is about two times. */
 const SURGE = 2
+/** Of several reasons against it, the one that tells most of the cause stands in the headline. */
+const TELLING = ['node', 'certificate', 'traffic', 'dependency', 'saturation', 'timing', 'comparison']
 const UNSEEN = 'too few samples of its traffic'
 /** A machine that is busy for this share of its time is saturated. */
 const SATURATED = 0.95
@@ -58,7 +60,9 @@ export function judge(survey: Survey): Verdict {
     node(survey),
     otherRelease(survey),
   ]
-  const against = checks.find(({ speaks }) => speaks === 'against')
+  const against = TELLING.map((name) => checks.find((check) => check.name === name && check.speaks === 'against')).find(
+    (check) => check !== undefined,
+  )
   if (against !== undefined) return { at: 'not the release', why: against.why, checks }
   const [when, worse] = checks
   const twin = twinOf(survey)
@@ -324,7 +328,9 @@ function otherRelease(survey: Survey): Check {
 
 function twinOf({ otherReleases, onset }: Survey): string | undefined {
   const other = otherReleases.find(({ startedAt }) => startedAt >= onset - NEARBY_SECONDS && startedAt <= onset)
-  return other && `${other.id} put ${other.service} ${other.candidate} on hosts at about the same time`
+  if (other === undefined) return undefined
+  const earlier = formatDuration(Math.max(1, Math.round(onset - other.startedAt)) * 1000)
+  return `${other.id} put ${other.service} ${other.candidate} on hosts ${earlier} before it began`
 }
 
 /** When a signal went bad for good: the first point from which on it is never again as before. Undefined when it did not. */

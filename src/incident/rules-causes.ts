@@ -13,7 +13,7 @@ export type Cause =
   | { at: 'dependency'; service: string; called: boolean; hosts: string[]; finding?: Finding }
   | { at: 'traffic'; finding: Finding }
   | { at: 'saturation'; host: string; busy: number }
-  | { at: 'other release'; id: string; service: string; candidate: string }
+  | ({ at: 'other release' } & Pick<Survey['otherReleases'][number], 'id' | 'service' | 'candidate' | 'state'>)
 
 /** Traffic that has at least doubled, and a machine that is busy for 95 % of its time: the limits of the verdict. */
 const SURGE = 2
@@ -90,10 +90,7 @@ function local(survey: Survey, findings: Findings['findings']): Cause[] {
     }
   }
   const nearest = survey.otherReleases.filter(({ startedAt }) => startedAt <= survey.onset)
-  return [
-    ...causes,
-    ...nearest.map(({ id, service, candidate }): Cause => ({ at: 'other release', id, service, candidate })),
-  ]
+  return [...causes, ...nearest.map(({ startedAt: _, ...release }): Cause => ({ at: 'other release', ...release }))]
 }
 
 /** All hosts together; 0 when there was nothing before. */

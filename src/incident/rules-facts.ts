@@ -40,9 +40,11 @@ export function changeText({ words, release, language }: Facts, { signal, hosts,
     after: value(worst?.after ?? Number.NaN),
     brief: worst?.brief ?? false,
     up: signal.key === 'up',
+    back: hosts.every(({ host }) => (signal.hosts.find((each) => each.host === host)?.points.at(-1)?.[1] ?? 0) > 0),
     alert: signal.role === 'alert' || signal.key === 'alert',
     host: values.size > 1 ? text(worst?.host ?? '') : '',
     hosts: names(hosts.map(({ host }) => host).toSorted(), words),
+    count: hosts.length,
     all: hosts.length === signal.hosts.length,
     measured: signal.hosts.length,
     ...(apart === undefined || release === undefined
@@ -63,6 +65,7 @@ export function causeText(facts: Facts, cause: Cause): CauseText {
     service: 'service' in cause ? text(cause.service) : '',
     release: cause.at === 'other release' ? text(cause.id) : '',
     version: cause.at === 'other release' ? text(cause.candidate) : '',
+    state: cause.at === 'other release' ? cause.state : undefined,
     busy: cause.at === 'saturation' ? words.amount(stated(cause.busy, 'ratio')) : '',
     change: finding === undefined ? undefined : changeText(facts, finding),
     own: serviceOf(facts) ?? text(facts.incident.title),
@@ -93,9 +96,14 @@ function counted(list: readonly string[], words: Words): string {
   return names(list, words) + (list.length > NAMES ? words.total(list.length) : '')
 }
 
-/** A sentence of the verdict without its full stop, in the report's language. */
-export function reason({ language }: Facts, why: string): string {
-  return translate(text(why, 1000), language).replace(/[.。]$/, '')
+/** A sentence of the verdict without its full stop and the version that it begins with, in the report's language. */
+export function reason({ survey, language }: Facts, why: string): string {
+  const version = `${survey.release?.candidate ?? ''}: `
+  const words = text(why.startsWith(version) ? why.slice(version.length) : why, 1000)
+  const said = translate(words, language).replace(/[.。]$/, '')
+  // Metrics are values of such a sentence, and those come out unchanged.
+  const metrics = [...new Set(survey.signals.map(({ name }) => text(name)))].sort((a, b) => b.length - a.length)
+  return metrics.reduce((known, name) => known.replaceAll(name, translateWord(name, language)), said)
 }
 
 /** Up to five names and whether there are more. */

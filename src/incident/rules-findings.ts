@@ -1,5 +1,7 @@
 import { median } from '../lib/statistics.ts'
 import { ANOMALY, type Change, type Kind, type Ranked, type RankedMetric, type RankInput, rank } from './rank.ts'
+import { withoutRestarts } from './rules-restarts.ts'
+import { symptomOf } from './rules-symptom.ts'
 import type { Signal, Survey } from './survey.ts'
 
 /** One host of a signal that has changed for the worse. */
@@ -39,6 +41,7 @@ const kinds: Record<Signal['key'], Kind> = {
   memory: 'use',
   // What does not answer makes its callers fail.
   up: 'errors',
+  // Unless it is known what the alert is about.
   alert: 'other',
 }
 
@@ -52,8 +55,14 @@ const floors: Record<Signal['unit'], number> = {
   count: 0.5,
 }
 
-/** What the signals of a survey say: each one's changed hosts, and services and hosts by suspicion. Pure. */
-export function findingsOf(survey: Survey): Findings {
+/**
+ * What the signals of a survey say: each one's changed hosts, and services and hosts by suspicion. What a deploy's own restart
+ * explains is none of it (src/incident/rules-restarts.ts). `title` is the alert's name: it may tell what the alert is about
+ * (src/incident/rules-symptom.ts), and changes of that kind are the more suspect. Pure.
+ */
+export function findingsOf(whole: Survey, title: string): Findings {
+  const survey = withoutRestarts(whole)
+  const symptom = symptomOf(survey, title)
   const own = survey.signals.filter(({ role }) => role === 'alert' || role === 'service')
   const scored = survey.signals.map((signal) => ({ signal, finding: findingOf(survey, signal) }))
   return {
@@ -61,8 +70,8 @@ export function findingsOf(survey: Survey): Findings {
       .flatMap(({ finding }) => finding ?? [])
       .sort((a, b) => place(a.signal) - place(b.signal) || b.score - a.score),
     calm: scored.filter(({ signal, finding }) => finding === undefined && isMeasured(survey, signal)).map(bySignal),
-    services: rank(servicesOf(survey)),
-    hosts: rank(hostsOf(survey, own)),
+    services: rank(servicesOf(survey, symptom)),
+    hosts: rank(hostsOf(survey, own, symptom)),
   }
 }
 
@@ -95,8 +104,12 @@ function isWorse({ key, bad }: Signal, { direction, peakDirection }: Change): bo
 }
 
 /** A target that is up is 1; its absence is counted instead, so that it starts from 0 as errors do. */
-function metricOf({ key, name, unit }: Signal, points: Signal['hosts'][number]['points']): RankedMetric {
-  const kind = kinds[key]
+function metricOf(
+  { key, name, unit }: Signal,
+  points: Signal['hosts'][number]['points'],
+  symptom?: Kind,
+): RankedMetric {
+  const kind = key === 'alert' ? (symptom ?? kinds.alert) : kinds[key]
   if (key === 'up') {
     return { name, kind, floor: floors.ratio, points: points.map(([at, value]): [number, number] => [at, 1 - value]) }
   }
@@ -123,13 +136,13 @@ function sidesOf({ onset }: Survey, { hosts }: Signal): Pick<Finding, 'sides'> {
 }
 
 /** A node a service; each host's series is a metric of it, so that one bad host of many is heard. */
-function servicesOf(survey: Survey): RankInput {
+function servicesOf(survey: Survey, symptom: Kind | undefined): RankInput {
   const names = [...new Set(survey.signals.map(({ service }) => service))]
   const nodes = names.map((name) => ({
     name,
     metrics: survey.signals
       .filter(({ service }) => service === name)
-      .flatMap((signal) => signal.hosts.map(({ points }) => metricOf(signal, points))),
+      .flatMap((signal) => signal.hosts.map(({ points }) => metricOf(signal, points, symptom))),
   }))
   const target = survey.service
   const calls = survey.signals.flatMap(({ role, service }) => {
@@ -137,16 +150,20 @@ function servicesOf(survey: Survey): RankInput {
     if (role === 'downstream') return [{ from: target, to: service }]
     return role === 'upstream' ? [{ from: service, to: target }] : []
   })
-  return { onset: survey.onset, nodes, calls, ...(target === undefined ? {} : { target }) }
+  return {
+    ...{ onset: survey.onset, nodes, calls },
+    ...(target === undefined ? {} : { target }),
+    ...(symptom === undefined ? {} : { symptom }),
+  }
 }
 
-function hostsOf({ onset }: Survey, own: readonly Signal[]): RankInput {
+function hostsOf({ onset }: Survey, own: readonly Signal[], symptom: Kind | undefined): RankInput {
   const names = [...new Set(own.flatMap(({ hosts }) => hosts.map(({ host }) => host)))]
   const nodes = names.map((name) => ({
     name,
     metrics: own.flatMap((signal) =>
-      signal.hosts.filter(({ host }) => host === name).map(({ points }) => metricOf(signal, points)),
+      signal.hosts.filter(({ host }) => host === name).map(({ points }) => metricOf(signal, points, symptom)),
     ),
   }))
-  return { onset, nodes: nodes.length < 2 ? [] : nodes, calls: [] }
+  return { onset, nodes: nodes.length < 2 ? [] : nodes, calls: [], ...(symptom === undefined ? {} : { symptom }) }
 }

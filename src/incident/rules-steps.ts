@@ -1,5 +1,4 @@
-import { translate } from '../lib/catalogue/translate.ts'
-import { causeText, changeText, type Facts, moment, text } from './rules-facts.ts'
+import { causeText, changeText, type Facts, moment, reason } from './rules-facts.ts'
 
 const STEPS = 9
 const GAPS = 12
@@ -8,7 +7,8 @@ const GAPS = 12
 export function nextSteps(facts: Facts): string[] {
   const { verdict, survey, causes, release, words } = facts
   const { steps } = words
-  const outside = causes.map((cause) => steps.cause(causeText(facts, cause)))
+  // Nothing can be done about a release that is over.
+  const outside = causes.map((cause) => steps.cause(causeText(facts, cause))).filter((step) => step !== '')
   const blind = survey.signals.length === 0
   const lookers = [
     ...(blind ? [steps.configure] : []),
@@ -16,8 +16,8 @@ export function nextSteps(facts: Facts): string[] {
   ]
   const todo = decision(facts, outside)
   if (verdict.at === 'unknown' && release !== undefined) todo.push(steps.compare(release))
-  if (blind || (verdict.at === 'unknown' && lookers.length > 0)) todo.push(...lookers, steps.again)
   if (verdict.at !== 'release' && outside.length === 0) todo.push(steps.lookAt(moment(survey.onset)))
+  if (blind || (verdict.at === 'unknown' && lookers.length > 0)) todo.push(...lookers, steps.again)
   return [...todo.slice(0, STEPS).map((step, n) => `${n + 1}. ${step}`), ...gapLines(facts)]
 }
 
@@ -43,7 +43,11 @@ function lonely({ survey }: Facts): boolean {
   return !survey.signals.some(({ role }) => role === 'upstream' || role === 'downstream')
 }
 
-function gapLines({ survey, words, language }: Facts): string[] {
+function gapLines(facts: Facts): string[] {
+  const { survey, words } = facts
   if (survey.gaps.length === 0) return []
-  return [words.gaps, ...survey.gaps.slice(0, GAPS).map((gap) => `- ${translate(text(gap, 500), language)}`)]
+  return [
+    words.gaps,
+    ...survey.gaps.slice(0, GAPS).map((gap) => `- ${words.sentence(reason(facts, gap.slice(0, 500)))}`),
+  ]
 }

@@ -1,7 +1,7 @@
 import type { CauseText, ChangeText, ReleaseText, Words } from './rules-words.ts'
 
-const where = ({ hosts, all, measured }: ChangeText) =>
-  measured === 1 ? `on ${hosts}` : all ? `on all ${measured} hosts (${hosts})` : `on ${hosts} of ${measured} hosts`
+const where = ({ hosts, count, all, measured }: ChangeText) =>
+  measured === 1 ? `on ${hosts}` : `on ${all ? 'all' : `${count} of`} ${measured} hosts (${hosts})`
 
 const what = ({ metric, service, alert }: ChangeText) => (alert ? 'The alert’s own value' : `${metric} of ${service}`)
 
@@ -10,17 +10,20 @@ const values = ({ before, after, brief }: ChangeText) =>
 
 function change(facts: ChangeText): string {
   const { up, service, host, sides } = facts
+  if (up && facts.back) return `${service} did not answer for a time ${where(facts)}; it answers again.`
   if (up) return `${service} stopped answering ${where(facts)}.`
   const on = host === '' ? '' : `; the values are those of ${host}, the worst`
   const apart =
     sides === undefined
       ? ''
-      : ` Hosts with ${sides.version} are at ${sides.upgraded}, those without it at ${sides.waiting}.`
+      : sides.upgraded === sides.waiting
+        ? ` It is the same with ${sides.version} and without it.`
+        : ` Hosts with ${sides.version} are at ${sides.upgraded}, those without it at ${sides.waiting}.`
   return `${what(facts)} ${values(facts)} ${where(facts)}${on}.${apart}`
 }
 
 function short(facts: ChangeText): string {
-  if (facts.up) return 'does not answer'
+  if (facts.up) return facts.back ? 'did not answer for a time' : 'does not answer'
   return `${facts.alert ? 'the alert’s value' : facts.metric} ${facts.before} → ${facts.after}`
 }
 
@@ -38,7 +41,8 @@ function causeSeen(cause: CauseText): string {
       const down = names === '' ? '' : `${it} is down on ${names}.`
       const seen = cause.change === undefined || cause.change.up ? '' : change(cause.change)
       if (down !== '') return seen === '' ? down : `${down} ${seen}`
-      return seen === '' ? `${it} does not answer.` : `${seen} ${own} calls ${service}.`
+      if (seen === '') return `${it} ${cause.change?.back === true ? 'did not answer for a time' : 'does not answer'}.`
+      return `${seen} ${own} calls ${service}.`
     }
     case 'traffic':
       return `Traffic surged: ${cause.change === undefined ? own : change(cause.change)}`
@@ -65,9 +69,19 @@ function causeStep(cause: CauseText): string {
     case 'saturation':
       return `See what else runs on ${names}; move load away from it, or take it out of the load balancer.`
     case 'other release':
-      return `Look at ${release} of ${service} as well: hold it, and compare its hosts in the same way.`
+      switch (cause.state) {
+        case 'rolling out':
+          return `Hold ${release} (${service} ${cause.version}) as well, and compare its hosts in the same way.`
+        case 'held':
+          return `Leave ${release} (${service} ${cause.version}) held, and compare its hosts in the same way.`
+        default:
+          return ''
+      }
   }
 }
+
+/** The words that a clause of the verdict begins with: a name is left as it is. */
+const OURS = /^(?:it|its|none|no|nothing|the|only|too|traffic|everything|how)\b/
 
 const name = ({ id, service, version }: ReleaseText) => `${id} (${service} ${version})`
 
@@ -86,19 +100,21 @@ export const en: Words = {
   noMetrics: 'There are no metrics to judge it by.',
   verdict: {
     release: (release) =>
-      `The evidence points to release ${name(release)}${release.upgraded === '' ? '' : `, which is on ${release.upgraded}`}.`,
-    notRelease: (release) => `The evidence speaks against release ${name(release)} being the cause.`,
-    noRelease: 'It is not a release that Rollcall knows of.',
+      `The evidence points to release ${name(release)}${release.upgraded === '' ? '' : `, which is on ${release.upgraded}`}`,
+    notRelease: (release) => `The evidence speaks against release ${name(release)} being the cause`,
+    noRelease: 'It is not a release that Rollcall knows of',
     unknown: (release) =>
       release === undefined
-        ? 'The cause cannot be told from what was measured.'
-        : `Whether release ${name(release)} is the cause cannot be told from what was measured.`,
+        ? 'The cause cannot be told from what was measured'
+        : `Whether release ${name(release)} is the cause cannot be told from what was measured`,
   },
-  because: (why) => `Reason: ${why}.`,
-  missing: (why) => `What stands in the way: ${why}.`,
+  sentence: (text) => `${OURS.test(text) ? text.slice(0, 1).toUpperCase() + text.slice(1) : text}.`,
+  because: (verdict, why) => `${verdict}: ${why}.`,
+  missing: (verdict, why) => `${verdict}: ${why}.`,
   causeSeen,
   onlyCorrelation: 'This is what the metrics show side by side; only a look into logs or code proves it.',
   evidence: 'Evidence:',
+  known: 'What is known:',
   changes: 'What changed, strongest first:',
   services: (list) =>
     `Services by suspicion: ${list.map(({ name, change, from }) => `${name} (${change}${from === '' ? '' : `; it may come from ${from}`})`).join(', ')}.`,
@@ -107,13 +123,14 @@ export const en: Words = {
   unchanged: (names) => `Unchanged: ${names}.`,
   began: ({ at, lasting, fromSeries }) =>
     `It began at ${at} (${fromSeries ? 'seen in the metrics' : 'as the alert says; the metrics do not show when'}) and had lasted ${lasting} when this was written.`,
-  affected: ({ hosts, all, measured }) =>
-    all
-      ? `Affected: all ${measured} hosts that were measured (${hosts}).`
-      : `Affected: ${hosts}, of ${measured} hosts that were measured.`,
+  affected: ({ hosts, count, all, measured }) =>
+    measured === 1
+      ? `Affected: ${hosts}, the only host that was measured.`
+      : `Affected: ${all ? 'all' : `${count} of the`} ${measured} hosts that were measured (${hosts}).`,
   unknownExtent: 'Which hosts are affected cannot be told from the metrics.',
   has: ({ version, upgraded }) => `Hosts with ${version}: ${upgraded === '' ? 'none' : upgraded}.`,
   hasNot: ({ version, others }) => `Hosts without ${version}: ${others === '' ? 'none' : others}.`,
+  callersSee: (change) => `Its callers notice: ${change}`,
   callersFine: (names) => `${names} (calling it) shows no change.`,
   callersUnknown: 'Whether its callers notice is not known: no metrics of them were read.',
   steps: {
@@ -126,14 +143,14 @@ export const en: Words = {
     compare: ({ version, upgraded, others }) =>
       others === ''
         ? `Read the log of ${upgraded === '' ? 'the service' : upgraded} from the minutes around the deploy of ${version}, and decide by hand whether to go back.`
-        : `Compare the logs of ${upgraded} (with ${version}) and ${others} (without it), and leave the rollout held until that is clear.`,
+        : `Compare the logs of ${upgraded} (with ${version}) and ${others} (without it), and do not let the rollout go on until that is clear.`,
     lookAt: (at) =>
       `Look for what else changed at about ${at}: configuration, data, scheduled jobs, neighbouring services.`,
     configure:
       'Give Rollcall metrics: set prometheus.url in its configuration, see that the service’s metrics carry a host label, and run `rollcall doctor`.',
     topology:
       'Name the services that it calls (downstream) and that call it (upstream) in the configuration, so that they are looked at too.',
-    again: 'Then press Diagnose again.',
+    again: 'After that press Diagnose again.',
   },
   gaps: 'What could not be looked at:',
   shortened: '(shortened)',

@@ -1,8 +1,12 @@
 import { translateWord } from '../lib/catalogue/translate.ts'
 import type { CauseText, ChangeText, ReleaseText, Words } from './rules-words.ts'
 
-const where = ({ hosts, all, measured }: ChangeText) =>
-  measured === 1 ? hosts : all ? `全部 ${measured} 台主机（${hosts}）` : `${measured} 台主机中的 ${hosts}`
+const where = ({ hosts, count, all, measured }: ChangeText) =>
+  measured === 1
+    ? hosts
+    : all
+      ? `全部 ${measured} 台主机（${hosts}）`
+      : `${measured} 台主机中的 ${count} 台（${hosts}）`
 
 const what = ({ metric, service, alert }: ChangeText) => (alert ? '告警表达式的值' : `${service} 的${metric}`)
 
@@ -11,15 +15,20 @@ const values = ({ before, after, brief }: ChangeText) =>
 
 function change(facts: ChangeText): string {
   const { up, service, host, sides } = facts
+  if (up && facts.back) return `${service} 曾在${where(facts)}上无响应，现已恢复响应。`
   if (up) return `${service} 在${where(facts)}上无响应。`
   const on = host === '' ? '' : `（取最严重的 ${host}）`
   const apart =
-    sides === undefined ? '' : `已升级到 ${sides.version} 的主机为 ${sides.upgraded}，未升级的主机为 ${sides.waiting}。`
+    sides === undefined
+      ? ''
+      : sides.upgraded === sides.waiting
+        ? `无论是否升级到 ${sides.version} 都一样。`
+        : `已升级到 ${sides.version} 的主机为 ${sides.upgraded}，未升级的主机为 ${sides.waiting}。`
   return `${what(facts)}在${where(facts)}上${values(facts)}${on}。${apart}`
 }
 
 function short(facts: ChangeText): string {
-  if (facts.up) return '无响应'
+  if (facts.up) return facts.back ? '曾无响应' : '无响应'
   return `${facts.alert ? '告警值' : facts.metric} ${facts.before} → ${facts.after}`
 }
 
@@ -37,7 +46,8 @@ function causeSeen(cause: CauseText): string {
       const down = names === '' ? '' : `${it} 在 ${names} 上已中断。`
       const seen = cause.change === undefined || cause.change.up ? '' : change(cause.change)
       if (down !== '') return `${down}${seen}`
-      return seen === '' ? `${it} 无响应。` : `${seen}${own} 依赖 ${service}。`
+      if (seen === '') return `${it} ${cause.change?.back === true ? '曾无响应' : '无响应'}。`
+      return `${seen}${own} 依赖 ${service}。`
     }
     case 'traffic':
       return `流量突增：${cause.change === undefined ? own : change(cause.change)}`
@@ -64,7 +74,14 @@ function causeStep(cause: CauseText): string {
     case 'saturation':
       return `查看 ${names} 上还有什么在占用资源；迁走负载，或从负载均衡中摘除。`
     case 'other release':
-      return `同时排查 ${service} 的发布 ${release}：先暂停它，再用同样的方法对比主机。`
+      switch (cause.state) {
+        case 'rolling out':
+          return `同时暂停发布 ${release}（${service} ${cause.version}），并用同样的方法对比它的主机。`
+        case 'held':
+          return `发布 ${release}（${service} ${cause.version}）保持暂停，并用同样的方法对比它的主机。`
+        default:
+          return ''
+      }
   }
 }
 
@@ -80,7 +97,8 @@ export const zh: Words = {
     text
       .replace(/(\p{Script=Han})(?=[A-Za-z0-9])/gu, '$1 ')
       .replace(/([A-Za-z0-9%])(?=\p{Script=Han})/gu, '$1 ')
-      .replace(/） (?=\p{Script=Han})/gu, '）'),
+      .replace(/） (?=\p{Script=Han})/gu, '）')
+      .replace(/(\p{Script=Han}) (?=\p{Script=Han})/gu, '$1'),
   amount: (text) => text.replace(/ cores$/, ' 核').replace(/ \/s$/, ' 次/秒'),
   fires: ({ title, service, hosts, since, resolved }) =>
     `告警“${title}”自 ${since} 起触发${service === undefined ? '' : `，涉及服务 ${service}`}${hosts === '' ? '' : `，主机 ${hosts}`}${resolved ? '，现已恢复' : '，目前仍在触发'}。`,
@@ -90,17 +108,19 @@ export const zh: Words = {
   noMetrics: '没有可用于判断的指标。',
   verdict: {
     release: (release) =>
-      `证据指向发布 ${name(release)}${release.upgraded === '' ? '' : `，该版本已在 ${release.upgraded} 上`}。`,
-    notRelease: (release) => `现有证据不支持发布 ${name(release)} 是原因。`,
-    noRelease: '与 Rollcall 已知的发布无关。',
+      `证据指向发布 ${name(release)}${release.upgraded === '' ? '' : `，该版本已在 ${release.upgraded} 上`}`,
+    notRelease: (release) => `现有证据不支持发布 ${name(release)} 是原因`,
+    noRelease: '与 Rollcall 已知的发布无关',
     unknown: (release) =>
-      release === undefined ? '仅凭现有指标无法确定原因。' : `仅凭现有指标无法判断发布 ${name(release)} 是否为原因。`,
+      release === undefined ? '仅凭现有指标无法确定原因' : `仅凭现有指标无法判断发布 ${name(release)} 是否为原因`,
   },
-  because: (why) => `依据：${why}。`,
-  missing: (why) => `无法判断的原因：${why}。`,
+  sentence: (text) => `${text}。`,
+  because: (verdict, why) => `${verdict}。依据：${why}。`,
+  missing: (verdict, why) => `${verdict}：${why}。`,
   causeSeen,
   onlyCorrelation: '以上为指标上的相关性，最终结论需结合日志或代码确认。',
   evidence: '证据：',
+  known: '已知情况：',
   changes: '变化明显的指标（由强到弱）：',
   services: (list) =>
     `可疑服务排序：${list.map(({ name, change, from }) => `${name}（${change}${from === '' ? '' : `，可能由 ${from} 引起`}）`).join('、')}。`,
@@ -109,13 +129,16 @@ export const zh: Words = {
   unchanged: (names) => `无明显变化：${names}。`,
   began: ({ at, lasting, fromSeries }) =>
     `故障始于 ${at}（${fromSeries ? '由指标得出' : '以告警时间为准，指标未能确定'}），截至本报告已持续 ${lasting}。`,
-  affected: ({ hosts, all, measured }) =>
-    all
-      ? `受影响：有指标的全部 ${measured} 台主机（${hosts}）。`
-      : `受影响：有指标的 ${measured} 台主机中的 ${hosts}。`,
+  affected: ({ hosts, count, all, measured }) =>
+    measured === 1
+      ? `受影响：${hosts}（唯一有指标的主机）。`
+      : all
+        ? `受影响：有指标的全部 ${measured} 台主机（${hosts}）。`
+        : `受影响：有指标的 ${measured} 台主机中的 ${count} 台（${hosts}）。`,
   unknownExtent: '仅凭指标无法确定哪些主机受影响。',
   has: ({ version, upgraded }) => `已升级到 ${version} 的主机：${upgraded === '' ? '无' : upgraded}。`,
   hasNot: ({ version, others }) => `未升级到 ${version} 的主机：${others === '' ? '无' : others}。`,
+  callersSee: (change) => `调用方受到影响：${change}`,
   callersFine: (names) => `调用方 ${names} 无明显变化。`,
   callersUnknown: '未读取调用方的指标，其是否受影响未知。',
   steps: {
@@ -128,7 +151,7 @@ export const zh: Words = {
     compare: ({ version, upgraded, others }) =>
       others === ''
         ? `查看${upgraded === '' ? '该服务' : ` ${upgraded} `}在 ${version} 部署前后几分钟的日志，由人工决定是否回退。`
-        : `对比 ${upgraded}（已升级到 ${version}）与 ${others}（未升级）的日志，查清之前保持发布暂停。`,
+        : `对比 ${upgraded}（已升级到 ${version}）与 ${others}（未升级）的日志，查清之前不要继续发布。`,
     lookAt: (at) => `排查 ${at} 前后的其他变化：配置、数据、定时任务、相邻服务。`,
     configure:
       '为 Rollcall 接入指标：在配置中设置 prometheus.url，确认服务的指标带有主机标签，再运行 `rollcall doctor` 检查。',

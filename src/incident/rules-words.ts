@@ -8,13 +8,15 @@ export interface ChangeText {
   after: string
   /** `after` is the extreme of a brief peak. */
   brief: boolean
-  /** The metric says whether the target is up. */
+  /** The metric says whether the target is up; all that were not answer again. */
   up: boolean
+  back: boolean
   /** The alert's own expression. */
   alert: boolean
   /** The host whose values these are, empty where all show the same; the changed ones, and how many were measured. */
   host: string
   hosts: string
+  count: number
   all: boolean
   measured: number
   sides?: { upgraded: string; waiting: string; version: string }
@@ -40,6 +42,7 @@ export interface CauseText {
   /** The other release. */
   release: string
   version: string
+  state: 'rolling out' | 'held' | 'over' | undefined
   /** How busy the machine is. */
   busy: string
   change: ChangeText | undefined
@@ -66,26 +69,32 @@ export interface Words {
   short(change: ChangeText): string
   nothingChanged: string
   noMetrics: string
+  /** Without a full stop. */
   verdict: {
     release(release: ReleaseText): string
     notRelease(release: ReleaseText): string
     noRelease: string
     unknown(release: ReleaseText | undefined): string
   }
-  because(why: string): string
-  missing(why: string): string
+  /** A verdict as it stands, and with its reason. */
+  sentence(text: string): string
+  because(verdict: string, why: string): string
+  missing(verdict: string, why: string): string
   causeSeen(cause: CauseText): string
   onlyCorrelation: string
   evidence: string
+  /** The same for a verdict that is not certain. */
+  known: string
   changes: string
   services(list: { name: string; change: string; from: string }[]): string
   hosts(service: string, list: { name: string; change: string }[]): string
   unchanged(names: string): string
   began(facts: { at: string; lasting: string; fromSeries: boolean }): string
-  affected(facts: { hosts: string; all: boolean; measured: number }): string
+  affected(facts: { hosts: string; count: number; all: boolean; measured: number }): string
   unknownExtent: string
   has(release: ReleaseText): string
   hasNot(release: ReleaseText): string
+  callersSee(change: string): string
   callersFine(names: string): string
   callersUnknown: string
   steps: {
@@ -93,6 +102,7 @@ export interface Words {
     keepOthers(release: ReleaseText): string
     recheck(metric: string, before: string): string
     noRollback(release: ReleaseText): string
+    /** Empty where nothing can be done about it. */
     cause(cause: CauseText): string
     compare(release: ReleaseText): string
     lookAt(at: string): string

@@ -24,6 +24,8 @@ import { zh } from './rules-words-zh.ts'
 import type { Signal, Survey } from './survey.ts'
 import type { Verdict } from './verdict.ts'
 
+type Check = Verdict['checks'][number]
+
 /** Changes, suspects and unchanged metrics in one list. */
 const CHANGES = 8
 const SUSPECTS = 3
@@ -46,7 +48,7 @@ export function reportByRules(
   episodes: readonly Episode[],
   language: 'en' | 'zh',
 ): Diagnosis {
-  const found = findingsOf(survey)
+  const found = findingsOf(survey, incident.title)
   const words = language === 'zh' ? zh : en
   const facts: Facts = {
     survey,
@@ -70,7 +72,7 @@ export function reportByRules(
 }
 
 function summary(facts: Facts, episodes: readonly Episode[]): string[] {
-  const { survey, incident, found, words } = facts
+  const { survey, incident, found, words, causes, verdict } = facts
   const named = survey.alerting.length > 0 ? survey.alerting : incident.hosts
   const firing = episodes.length === 0 || episodes.some(({ alert }) => alert.status === 'firing')
   const fires = words.fires({
@@ -83,9 +85,12 @@ function summary(facts: Facts, episodes: readonly Episode[]): string[] {
   const [strongest] = found.findings.filter(({ signal }) => signal.role !== 'alert').concat(found.findings)
   const measured = found.findings.length + found.calm.length > 0
   const change = strongest === undefined ? (measured ? words.nothingChanged : words.noMetrics) : said(facts, strongest)
-  return [fires, change, headline(facts)]
+  const [cause] = causes.filter(({ at }) => at !== 'other release')
+  const seen = cause === undefined || verdict.at === 'release' ? [] : [words.causeSeen(causeText(facts, cause))]
+  return [fires, change, ...seen, words.sentence(headline(facts))]
 }
 
+/** Without its full stop. */
 function headline({ verdict, release, words }: Facts): string {
   switch (verdict.at) {
     case 'release':
@@ -99,30 +104,39 @@ function headline({ verdict, release, words }: Facts): string {
 
 function rootCause(facts: Facts): string[] {
   const { verdict, release, words, found, causes, survey } = facts
-  const why = reason(facts, verdict.why)
   const seen = causes.filter(({ at }) => at !== 'other release' || verdict.at !== 'release')
-  // What the reason or a cause below says is not said twice.
-  const speaking = verdict.checks.filter(
-    ({ name, speaks, why }) =>
-      speaks !== 'nothing' &&
-      spoken(facts, speaks) &&
-      !verdict.why.includes(why) &&
-      !seen.some(({ at }) => at === name),
-  )
-  const evidence = speaking.map((check) => `- ${reason(facts, check.why)}`)
-  const changes = found.findings.slice(0, CHANGES).map((finding) => `- ${said(facts, finding)}`)
+  const isSeen = ({ name }: Check) => seen.some(({ at }) => at === name)
+  // What the reason or a cause says is not said twice.
+  const speaking = verdict.checks
+    .filter((check) => check.speaks !== 'nothing' && spoken(facts, check.speaks))
+    .filter((check) => !verdict.why.includes(check.why) && !isSeen(check))
+  const told = verdict.checks.some((check) => check.why === verdict.why && isSeen(check))
+  const [first, ...others] = speaking
+  const evidence = (told ? others : speaking).map(({ why }) => `- ${words.sentence(reason(facts, why))}`)
+  const causeLines = seen.map((cause) => words.causeSeen(causeText(facts, cause)))
+  const judged = judgedBy(facts, told ? first?.why : verdict.why)
+  // What callers see is told with the impact.
+  const changed = found.findings.filter(({ signal }) => signal.role !== 'upstream')
+  const changes = changed.slice(0, CHANGES).map((finding) => `- ${said(facts, finding)}`)
   const calm = calmNames(facts)
   const certain = verdict.at === 'release' || seen.length > 0
   return [
-    headline(facts),
-    ...(why === '' ? [] : [verdict.at === 'unknown' ? words.missing(why) : words.because(why)]),
-    ...(evidence.length === 0 ? [] : [words.evidence, ...evidence]),
-    ...seen.map((cause) => words.causeSeen(causeText(facts, cause))),
+    // What was found comes before what it is not.
+    ...(verdict.at === 'not the release' ? [...causeLines, judged] : [judged, ...causeLines]),
+    ...(evidence.length === 0 ? [] : [verdict.at === 'unknown' ? words.known : words.evidence, ...evidence]),
     ...(changes.length === 0 ? [] : [words.changes, ...changes]),
     ...suspects(facts),
     ...(calm === '' ? [] : [words.unchanged(calm)]),
     ...(certain && (release !== undefined || survey.signals.length > 0) ? [words.onlyCorrelation] : []),
   ]
+}
+
+/** The verdict with its reason, where there is one. */
+function judgedBy(facts: Facts, why: string | undefined): string {
+  const { words, verdict } = facts
+  const because = why === undefined ? '' : reason(facts, why)
+  if (because === '') return words.sentence(headline(facts))
+  return (verdict.at === 'unknown' ? words.missing : words.because)(headline(facts), because)
 }
 
 /** Against a release: only what speaks against it. */
@@ -137,6 +151,8 @@ function suspects({ found, survey, words, ...rest }: Facts): string[] {
     return first === undefined ? undefined : words.short(changeText(facts, first))
   }
   const services = found.services.flatMap(({ name, reason }) => {
+    // What only calls it, or stands beside it, is no suspect.
+    if (reason.at === 'elsewhere') return []
     const change = strongest(found.findings.filter(({ signal }) => signal.service === name))
     const from = reason.at === 'explained' ? names(reason.by, words) : ''
     return change === undefined ? [] : [{ name: text(name), change, from }]
@@ -153,7 +169,10 @@ function suspects({ found, survey, words, ...rest }: Facts): string[] {
   })
   return [
     ...(services.length > 1 ? [words.services(services.slice(0, SUSPECTS))] : []),
-    ...(hosts.length > 0 ? [words.hosts(serviceOf(facts) ?? '', hosts.slice(0, SUSPECTS))] : []),
+    // Where all show the same, the change itself has named them.
+    ...(new Set(hosts.map(({ change }) => change)).size > 1
+      ? [words.hosts(serviceOf(facts) ?? '', hosts.slice(0, SUSPECTS))]
+      : []),
   ]
 }
 
@@ -183,7 +202,12 @@ function impact(facts: Facts): string[] {
   const extent =
     bad.length === 0
       ? words.unknownExtent
-      : words.affected({ hosts: names(bad.toSorted(), words), all: bad.length === measured, measured })
+      : words.affected({
+          hosts: names(bad.toSorted(), words),
+          count: bad.length,
+          all: bad.length === measured,
+          measured,
+        })
   return [
     words.began(began),
     extent,
@@ -199,7 +223,7 @@ function callers(facts: Facts): string[] {
   const changed = found.findings.filter(({ signal }) => signal.role === 'upstream')
   const calm = upstream.filter((name) => !changed.some(({ signal }) => signal.service === name))
   return [
-    ...changed.map((finding) => said(facts, finding)),
+    ...changed.map((finding) => words.callersSee(said(facts, finding))),
     ...(calm.length === 0 ? [] : [words.callersFine(names(calm, words))]),
   ]
 }

@@ -60,7 +60,16 @@ export const surveySchema = z.object({
   signals: z.array(signalSchema),
   /** Other releases that changed hosts of the service, or of a service that it calls, within the window. */
   otherReleases: z
-    .array(z.object({ id: z.string(), service: z.string(), candidate: z.string(), startedAt: z.number() }))
+    .array(
+      z.object({
+        id: z.string(),
+        service: z.string(),
+        candidate: z.string(),
+        startedAt: z.number(),
+        /** Where it stood when the survey was read; missing where that was not noted. */
+        state: z.enum(['rolling out', 'held', 'over']).optional(),
+      }),
+    )
     .default([]),
   /** Certificates that the service or its neighbours present and that have expired. */
   expired: z.array(z.object({ name: z.string(), at: z.number() })).default([]),

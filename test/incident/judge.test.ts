@@ -149,7 +149,7 @@ const cases: [string, Survey, 'release' | 'not the release' | 'unknown', RegExp]
       otherReleases: [{ id: 'R-9', service: 'store', candidate: 'v7', startedAt: T.onset - 60 }],
     }),
     'unknown',
-    /^R-9 put store v7 on hosts at about the same time; the metrics cannot tell them apart$/,
+    /^R-9 put store v7 on hosts 1 min before it began; the metrics cannot tell them apart$/,
   ],
   [
     'all have it, and it began long after',
@@ -176,6 +176,17 @@ describe('whether the release did it', () => {
   test.each(cases)('%s', (_name, given, at, why) => {
     const verdict = judge(given)
     expect({ at: verdict.at, why: verdict.why }).toEqual({ at, why: expect.stringMatching(why) })
+  })
+
+  test('what tells most of the cause stands in the headline', () => {
+    const down = callee({ key: 'up', name: 'Up', unit: 'count', bad: 'down', level: (at) => (at >= T.onset ? 0 : 1) })
+    const given = survey({ signals: [badEverywhere, down], down: [{ service: 'store', host: 's1', since: T.onset }] })
+    expect(judge(given).why).toBe('store, which it calls, is down')
+    expect(
+      judge(given)
+        .checks.filter(({ speaks }) => speaks === 'against')
+        .map(({ name }) => name),
+    ).toEqual(['comparison', 'dependency'])
   })
 
   test('the order of hosts and signals does not matter', () => {

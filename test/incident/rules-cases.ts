@@ -113,7 +113,7 @@ export const surveys = {
     expired: [{ name: 'shop.example.com', at: 405 }],
   }),
   'no release at all': survey({ release: undefined, signals: [errorsEverywhere] }),
-  'no metrics': survey({ signals: [], gaps: ['No Prometheus is configured.'] }),
+  'no metrics': survey({ signals: [], gaps: ['no Prometheus is configured'] }),
   'nothing at all': survey({ signals: [], service: undefined, release: undefined, alerting: [], onsetFrom: 'alert' }),
 } satisfies Record<string, Survey>
 export type Case = keyof typeof surveys

@@ -42,8 +42,8 @@ export const verdict: Readonly<Record<string, string>> = {
   'everything on {host^} is down, not only {service^}': '{host} 上的一切都宕机了，不只是 {service}',
   'no machine is down as a whole': '没有整机宕机',
   'nothing else was released shortly before': '此前不久没有其他发布',
-  '{id^} put {service^} {version^} on hosts at about the same time':
-    '{id} 差不多同时把 {service} {version} 部署到主机上',
+  '{id^} put {service^} {version^} on hosts {time@} before it began':
+    '{id} 在问题开始前 {time} 把 {service} {version} 部署到主机上',
   'no Prometheus is configured': '未配置 Prometheus',
   '{what*} could not be read: {why*}': '无法读取 {what}：{why}',
   'metrics of {service^}': '{service} 的指标',
