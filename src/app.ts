@@ -272,7 +272,8 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   }
 }
 
-function modelOf(ai: NonNullable<ReturnType<typeof resolveAi>>, log: Log): Model {
+/** The model of the wire format that was resolved. */
+export function modelOf(ai: NonNullable<ReturnType<typeof resolveAi>>, log: Log): Model {
   return ai.wire === 'anthropic' ? createAnthropicModel({ ...ai, log }) : createOpenAiModel({ ...ai, log })
 }
 

@@ -15,10 +15,12 @@ import { createPrometheus } from './adapters/prometheus/index.ts'
 import { createPrometheusMcp, standaloneBounds } from './adapters/prometheus/mcp.ts'
 import { lockFolder } from './adapters/sqlite/index.ts'
 import { createSshTarget, scanHostKeys } from './adapters/ssh/index.ts'
-import { openStore } from './app.ts'
+import { resolveAi } from './agent/config.ts'
+import { modelOf, openStore } from './app.ts'
 import { type Config, loadConfig } from './config/load.ts'
 import type { Problem } from './config/problems.ts'
 import { doctorExitCode, type Patient, renderDoctor, runDoctor } from './entry/doctor.ts'
+import type { IncidentPatient } from './entry/doctor-incidents.ts'
 import { enroll } from './entry/enroll.ts'
 import { loadKnowledge } from './knowledge/knowledge.ts'
 import { Fault } from './lib/fault.ts'
@@ -54,13 +56,48 @@ function tryConfig(path: string): { config?: Config; problems: Problem[] } {
   }
 }
 
+/** What alerts and diagnoses need. Nothing is pinned by looking: that is done when a diagnosis first uses a tool. */
+function incidentPatient(config: Config): { patient: IncidentPatient; close: () => Promise<void> } {
+  const { prometheus } = config
+  const ai = resolveAi(config.ai, process.env)
+  const log = createLog({ redact: createRedactor(config.secrets), level: 'silent' })
+  const servers = resolveServers(config.mcp, { prometheusConfigured: prometheus !== undefined, env: process.env })
+  const bundled = prometheus && createPrometheusMcp({ config: prometheus, version: pkg.version })
+  const tools = createMcpTools({
+    servers,
+    inMemory: bundled === undefined ? {} : { prometheus: (transport) => bundled.connect(transport) },
+    log,
+    version: pkg.version,
+  })
+  return {
+    patient: {
+      sources: config.alerts.sources.map(({ name, url, tokenEnv }) => ({
+        name,
+        url,
+        token: tokenEnv === undefined ? undefined : process.env[tokenEnv],
+      })),
+      ...(ai === undefined ? {} : { model: { model: modelOf(ai, log), host: new URL(ai.baseUrl).host } }),
+      tools,
+    },
+    close: async () => {
+      await tools.close()
+      await bundled?.close()
+    },
+  }
+}
+
 function patientOf(config: Config): { patient: Patient; close: () => Promise<void> } {
+  const looks = incidentPatient(config)
   const target = createSshTarget({ hosts: config.hosts, bastions: config.bastions, options: config.ssh })
   const metrics = config.prometheus === undefined ? undefined : createPrometheus(config.prometheus)
   const { folder } = config.store
   return {
-    close: () => target.close(),
+    close: async () => {
+      await looks.close()
+      await target.close()
+    },
     patient: {
+      incidents: looks.patient,
       services: config.services,
       hosts: config.hosts,
       people: config.people,

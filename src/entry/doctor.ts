@@ -9,16 +9,10 @@ import { asFault, Fault } from '../lib/fault.ts'
 import type { Store } from '../ports/store.ts'
 import type { HostFacts, Recipe, Target } from '../ports/target.ts'
 import { type Service, selects, toRecipe } from '../release/config.ts'
+import { type Check, check, failed } from './doctor-check.ts'
+import { checkAlertSources, checkModel, checkTools, type IncidentPatient } from './doctor-incidents.ts'
 
-export interface Check {
-  area: 'config' | 'host' | 'prometheus' | 'store' | 'artifacts' | 'knowledge' | 'people'
-  /** What was looked at: a host, a service, a path. */
-  subject: string
-  status: 'ok' | 'warn' | 'fail'
-  say: string
-  /** What to do; empty when all is well. */
-  remedy: string
-}
+export type { Check } from './doctor-check.ts'
 
 /** What is configured, as functions that look at it. Each may throw a Fault, whose words become the line of the table. */
 export interface Patient {
@@ -35,6 +29,8 @@ export interface Patient {
   }
   knowledge: { folder: string; load: () => Promise<{ entries: KnowledgeEntry[]; problems: KnowledgeProblem[] }> }
   fetch: typeof fetch
+  /** What alerts and diagnoses need; left out, none of it is looked at. */
+  incidents?: IncidentPatient
 }
 
 export interface DoctorDeps {
@@ -74,9 +70,19 @@ export async function runDoctor(deps: DoctorDeps): Promise<Check[]> {
     guard('store', patient.store.name, () => checkStore(patient, deps.clock)),
     ...patient.services.map((service) => guard('artifacts', service.name, () => checkArtifacts(patient, service))),
     guard('knowledge', patient.knowledge.folder, () => checkKnowledge(patient)),
+    ...incidentLooks(patient).map(([area, look]) => guard(area, area, look)),
   ])
   await patient.target.leave(patient.hosts.map((host) => host.id)).catch(() => undefined)
   return [...config, ...groups.flat(), ...checkPeople(patient)]
+}
+
+function incidentLooks({ incidents, fetch: get }: Patient): [Check['area'], () => Promise<Check[]>][] {
+  if (incidents === undefined) return []
+  return [
+    ['alerts', () => checkAlertSources(incidents, get)],
+    ['model', () => checkModel(incidents)],
+    ['tools', () => checkTools(incidents)],
+  ]
 }
 
 /** 0 when nothing failed; warnings are no failure. */
@@ -322,15 +328,6 @@ function summary(patient: Patient | undefined): string {
   return patient === undefined
     ? 'valid'
     : `${patient.services.length} services, ${patient.hosts.length} hosts, ${patient.people.length} people`
-}
-
-function check(area: Check['area'], subject: string, status: Check['status'], say: string, remedy = ''): Check {
-  return { area, subject, status, say, remedy }
-}
-
-function failed(area: Check['area'], subject: string, error: unknown): Check {
-  const fault = asFault(error)
-  return check(area, subject, 'fail', fault.message, fault.next)
 }
 
 async function within<T>(ms: number, subject: string, look: () => Promise<T>): Promise<T> {

@@ -9,17 +9,19 @@ const values = ({ before, after, brief }: ChangeText) =>
   brief ? `went from ${before} to ${after} for a short time` : `went from ${before} to ${after}`
 
 function change(facts: ChangeText): string {
-  const { up, service, host, sides } = facts
+  const { up, service, host } = facts
   if (up && facts.back) return `${service} did not answer for a time ${where(facts)}; it answers again.`
   if (up) return `${service} stopped answering ${where(facts)}.`
   const on = host === '' ? '' : `; the values are those of ${host}, the worst`
-  const apart =
-    sides === undefined
-      ? ''
-      : sides.upgraded === sides.waiting
-        ? ` It is the same with ${sides.version} and without it.`
-        : ` Hosts with ${sides.version} are at ${sides.upgraded}, those without it at ${sides.waiting}.`
-  return `${what(facts)} ${values(facts)} ${where(facts)}${on}.${apart}`
+  return `${what(facts)} ${values(facts)} ${where(facts)}${on}.${apart(facts)}`
+}
+
+/** Medians of groups tell nothing of a brief peak. */
+function apart({ sides, brief, all }: ChangeText): string {
+  if (sides === undefined || brief) return ''
+  const { version, upgraded, waiting } = sides
+  if (upgraded === waiting) return all ? ` It is the same with ${version} and without it.` : ''
+  return ` Hosts with ${version} are at ${upgraded}, those without it at ${waiting}.`
 }
 
 function short(facts: ChangeText): string {
@@ -102,7 +104,7 @@ export const en: Words = {
     release: (release) =>
       `The evidence points to release ${name(release)}${release.upgraded === '' ? '' : `, which is on ${release.upgraded}`}`,
     notRelease: (release) => `The evidence speaks against release ${name(release)} being the cause`,
-    noRelease: 'It is not a release that Rollcall knows of',
+    noRelease: 'It is not a release of this service',
     unknown: (release) =>
       release === undefined
         ? 'The cause cannot be told from what was measured'

@@ -14,17 +14,18 @@ const values = ({ before, after, brief }: ChangeText) =>
   brief ? `短时从 ${before} 变为 ${after}` : `从 ${before} 变为 ${after}`
 
 function change(facts: ChangeText): string {
-  const { up, service, host, sides } = facts
+  const { up, service, host } = facts
   if (up && facts.back) return `${service} 曾在${where(facts)}上无响应，现已恢复响应。`
   if (up) return `${service} 在${where(facts)}上无响应。`
   const on = host === '' ? '' : `（取最严重的 ${host}）`
-  const apart =
-    sides === undefined
-      ? ''
-      : sides.upgraded === sides.waiting
-        ? `无论是否升级到 ${sides.version} 都一样。`
-        : `已升级到 ${sides.version} 的主机为 ${sides.upgraded}，未升级的主机为 ${sides.waiting}。`
-  return `${what(facts)}在${where(facts)}上${values(facts)}${on}。${apart}`
+  return `${what(facts)}在${where(facts)}上${values(facts)}${on}。${apart(facts)}`
+}
+
+function apart({ sides, brief, all }: ChangeText): string {
+  if (sides === undefined || brief) return ''
+  const { version, upgraded, waiting } = sides
+  if (upgraded === waiting) return all ? `无论是否升级到 ${version} 都一样。` : ''
+  return `已升级到 ${version} 的主机为 ${upgraded}，未升级的主机为 ${waiting}。`
 }
 
 function short(facts: ChangeText): string {
@@ -110,7 +111,7 @@ export const zh: Words = {
     release: (release) =>
       `证据指向发布 ${name(release)}${release.upgraded === '' ? '' : `，该版本已在 ${release.upgraded} 上`}`,
     notRelease: (release) => `现有证据不支持发布 ${name(release)} 是原因`,
-    noRelease: '与 Rollcall 已知的发布无关',
+    noRelease: '不是该服务的发布引起的',
     unknown: (release) =>
       release === undefined ? '仅凭现有指标无法确定原因' : `仅凭现有指标无法判断发布 ${name(release)} 是否为原因`,
   },

@@ -38,8 +38,9 @@ const CONTENT = 19_000
 /**
  * The report without a model, in the specification's form: `content` has the four sections, `promQL` the queries of the alert and of
  * every signal that changed or that a stated reason speaks of, as they were asked. The cause is what the verdict says and no more;
- * every value is a median or an extreme of one host's series, or of a group's, on one side of the onset. Pure; never throws for a
- * survey that its schema accepts.
+ * every value is a median or an extreme of one host's series, or of a group's, on one side of the onset. Services and hosts are
+ * ranked as the bench measures it: with what the alert is about, which its own signal, its expression or its name tells
+ * (src/incident/rules-symptom.ts). Pure; never throws for a survey that its schema accepts.
  */
 export function reportByRules(
   survey: Survey,
@@ -87,7 +88,8 @@ function summary(facts: Facts, episodes: readonly Episode[]): string[] {
   const change = strongest === undefined ? (measured ? words.nothingChanged : words.noMetrics) : said(facts, strongest)
   const [cause] = causes.filter(({ at }) => at !== 'other release')
   const seen = cause === undefined || verdict.at === 'release' ? [] : [words.causeSeen(causeText(facts, cause))]
-  return [fires, change, ...seen, words.sentence(headline(facts))]
+  const told = seen.some((line) => line.includes(change)) ? [] : [change]
+  return [fires, ...told, ...seen, words.sentence(headline(facts))]
 }
 
 /** Without its full stop. */

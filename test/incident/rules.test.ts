@@ -25,17 +25,17 @@ const table: Record<Case, Expected> = {
     en: [
       [
         '“HighErrorRate” fires for shop on h1, h2, since 1970-01-01 00:07:10 UTC.',
-        'Error Rate of shop went from 0.1 % to 8 % on h1, h2 of 4 hosts.',
+        'Error Rate of shop went from 0.1 % to 8 % on 2 of 4 hosts (h1, h2).',
       ],
       [
-        'The evidence points to release R-1 (shop v2.0.0), which is on h1, h2.',
+        'which is on h1, h2: Error Rate is 8 % on hosts that have it and 0.1 % on the others.',
         'Hosts with v2.0.0 are at 8 %, those without it at 0.1 %.',
-        '- it began 10 s after v2.0.0 reached the hosts that alert',
+        '- It began 10 s after v2.0.0 reached the hosts that alert.',
         'Unchanged: Traffic.',
       ],
       [
         'It began at 1970-01-01 00:06:50 UTC (seen in the metrics) and had lasted 3 min 10 s',
-        'Affected: h1, h2, of 4 hosts',
+        'Affected: 2 of the 4 hosts that were measured (h1, h2).',
         'Hosts without v2.0.0: h3, h4.',
       ],
       [
@@ -47,7 +47,7 @@ const table: Record<Case, Expected> = {
     zh: [
       [
         '告警“HighErrorRate”自 1970-01-01 00:07:10 UTC 起触发，涉及服务 shop，主机 h1、h2，目前仍在触发。',
-        'shop 的错误率在 4 台主机中的 h1、h2 上从 0.1 % 变为 8 %。',
+        'shop 的错误率在 4 台主机中的 2 台（h1、h2）上从 0.1 % 变为 8 %。',
       ],
       [
         '证据指向发布 R-1（shop v2.0.0），该版本已在 h1、h2 上。',
@@ -56,7 +56,7 @@ const table: Record<Case, Expected> = {
       ],
       [
         '故障始于 1970-01-01 00:06:50 UTC（由指标得出），截至本报告已持续 3 分钟 10 秒。',
-        '受影响：有指标的 4 台主机中的 h1、h2。',
+        '受影响：有指标的 4 台主机中的 2 台（h1、h2）。',
       ],
       [
         '1. 点击下方“回滚”：把 h1、h2 上的 shop 从 v2.0.0 退回到 v1.0.0。',
@@ -123,7 +123,7 @@ const table: Record<Case, Expected> = {
     ],
     zh: [
       ['shop 的延迟在全部 4 台主机'],
-      ['流量突增：shop 的流量', '从 40 次/秒 变为 125 次/秒'],
+      ['流量突增：shop 的流量', '从 40 次/秒变为 125 次/秒'],
       ['受影响'],
       ['1. 确认流量来源；扩容，或在入口限流。', '2. 现有证据下不建议回滚'],
     ],
@@ -132,18 +132,15 @@ const table: Record<Case, Expected> = {
     verdict: 'not the release',
     promQL: ['errors', 'busy'],
     en: [
-      ['Error Rate of shop went from 0.1 % to 8 % on h1 of 4 hosts.'],
-      [
-        'The CPU of h1 is 97.5 % busy: that machine is saturated.',
-        'Hosts of shop by suspicion: h1 (Error Rate 0.1 % → 8 %).',
-      ],
-      ['Affected: h1, of 4 hosts'],
+      ['Error Rate of shop went from 0.1 % to 8 % on 1 of 4 hosts (h1).'],
+      ['The CPU of h1 is 97.5 % busy: that machine is saturated.'],
+      ['Affected: 1 of the 4 hosts that were measured (h1).'],
       ['1. See what else runs on h1; move load away from it'],
     ],
     zh: [
-      ['shop 的错误率在 4 台主机中的 h1 上从 0.1 % 变为 8 %。'],
+      ['shop 的错误率在 4 台主机中的 1 台（h1）上从 0.1 % 变为 8 %。'],
       ['h1 的 CPU 使用率为 97.5 %，该机器已饱和。'],
-      ['4 台主机中的 h1'],
+      ['4 台主机中的 1 台（h1）'],
       ['1. 查看 h1 上还有什么在占用资源'],
     ],
   },
@@ -152,7 +149,7 @@ const table: Record<Case, Expected> = {
     promQL: ['errors'],
     en: [
       ['on h1'],
-      ['everything on h1 is down, not only shop', 'More than one service on h1 went down'],
+      ['More than one service on h1 went down'],
       ['Affected'],
       ['1. Check the machine h1 (power, disk, network, console)'],
     ],
@@ -178,13 +175,13 @@ const table: Record<Case, Expected> = {
     verdict: 'not the release',
     promQL: ['errors'],
     en: [
-      ['It is not a release that Rollcall knows of.'],
-      ['Reason: no release of shop has changed these hosts recently.'],
+      ['It is not a release of this service.'],
+      ['It is not a release of this service: no release of shop has changed these hosts recently.'],
       ['Affected'],
       ['1. Look for what else changed at about 1970-01-01 00:06:50 UTC'],
     ],
     zh: [
-      ['与 Rollcall 已知的发布无关。'],
+      ['不是该服务的发布引起的。'],
       ['- shop 的错误率'],
       ['受影响'],
       ['1. 排查 1970-01-01 00:06:50 UTC 前后的其他变化'],
@@ -198,23 +195,24 @@ const table: Record<Case, Expected> = {
         'There are no metrics to judge it by.',
         'Whether release R-1 (shop v2.0.0) is the cause cannot be told from what was measured.',
       ],
-      ['What stands in the way: no metric of the service tells its hosts apart.'],
+      ['cannot be told from what was measured: no metric of the service tells its hosts apart.'],
       ['Which hosts are affected cannot be told from the metrics.', 'Hosts with v2.0.0: h1, h2.'],
       [
         '1. Compare the logs of h1, h2 (with v2.0.0) and h3, h4 (without it)',
-        '2. Give Rollcall metrics: set prometheus.url',
-        '3. Then press Diagnose again.',
+        '2. Look for what else changed',
+        '3. Give Rollcall metrics: set prometheus.url',
+        '4. After that press Diagnose again.',
         'What could not be looked at:\n- No Prometheus is configured.',
       ],
     ],
     zh: [
       ['没有可用于判断的指标。', '仅凭现有指标无法判断发布 R-1（shop v2.0.0）是否为原因。'],
-      ['无法判断的原因：'],
+      ['仅凭现有指标无法判断发布 R-1（shop v2.0.0）是否为原因：该服务没有能区分各主机的指标。'],
       ['仅凭指标无法确定哪些主机受影响。'],
       [
         '1. 对比 h1、h2（已升级到 v2.0.0）与 h3、h4（未升级）的日志',
-        '2. 为 Rollcall 接入指标：在配置中设置 prometheus.url',
-        '未能排查的部分：',
+        '3. 为 Rollcall 接入指标：在配置中设置 prometheus.url',
+        '未能排查的部分：\n- 未配置 Prometheus。',
       ],
     ],
   },
@@ -223,11 +221,11 @@ const table: Record<Case, Expected> = {
     promQL: [],
     en: [
       ['There are no metrics to judge it by.'],
-      ['It is not a release that Rollcall knows of.'],
+      ['It is not a release of this service: no release'],
       ['(as the alert says; the metrics do not show when)'],
-      ['1. Give Rollcall metrics'],
+      ['1. Look for what else changed', '2. Give Rollcall metrics'],
     ],
-    zh: [['没有可用于判断的指标。'], ['与 Rollcall 已知的发布无关。'], ['以告警时间为准'], ['1. 为 Rollcall 接入指标']],
+    zh: [['没有可用于判断的指标。'], ['不是该服务的发布引起的。'], ['以告警时间为准'], ['2. 为 Rollcall 接入指标']],
   },
 }
 
@@ -265,7 +263,7 @@ describe('a report by the rules', () => {
     const unknown: Verdict = { at: 'unknown', why: 'too few samples of Error Rate', checks: [] }
     const { content } = write(surveys['a bad canary'], 'en', unknown)
     expect(content).not.toContain('Press Roll back')
-    expect(content).toContain('What stands in the way: too few samples of Error Rate.')
+    expect(content).toContain('cannot be told from what was measured: too few samples of Error Rate.')
     expect(content).toContain('Compare the logs of h1, h2 (with v2.0.0) and h3, h4 (without it)')
   })
 
@@ -293,7 +291,7 @@ describe('a report by the rules', () => {
     })
     expect(write(given).content).toContain('Memory of shop went from 512 MB to 2.5 GB')
     expect(write(given).content).toContain('CPU of shop went from 0.4 cores to 3.2 cores')
-    expect(write(given, 'zh').content).toContain('从 0.4 核 变为 3.2 核')
+    expect(write(given, 'zh').content).toContain('从 0.4 核变为 3.2 核')
   })
 
   test('the alert’s own query comes first, changed or not', () => {
@@ -338,7 +336,7 @@ describe('a report by the rules', () => {
   test('a brief peak is said to be one', () => {
     const peak = signal({ level: (at, host) => (host === 'h1' && at === T.onset + 20 ? 0.4 : 0.001) })
     expect(write(survey({ signals: [peak] })).content).toMatch(
-      /went from 0\.1 % to 4\d(\.\d)? % for a short time on h1 of 4 hosts/,
+      /went from 0\.1 % to 4\d(\.\d)? % for a short time on 1 of 4 hosts \(h1\)\.$/m,
     )
   })
 
@@ -363,14 +361,31 @@ describe('a report by the rules', () => {
     expect(content).not.toContain('Look at web')
   })
 
-  test('another release before the onset is named', () => {
-    const given = survey({
-      signals: [errors],
-      release: undefined,
-      otherReleases: [{ id: 'R-9', service: 'store', candidate: 'v3', startedAt: 395 }],
+  describe('another release before the onset', () => {
+    const with9 = (state?: 'rolling out' | 'held' | 'over') =>
+      survey({
+        signals: [errors],
+        release: undefined,
+        otherReleases: [{ id: 'R-9', service: 'store', candidate: 'v3', startedAt: 395, ...(state && { state }) }],
+      })
+    const steps = (state?: 'rolling out' | 'held' | 'over', language: 'en' | 'zh' = 'en') =>
+      section(write(with9(state), language), 3)
+
+    test.each(['rolling out', 'held', 'over', undefined] as const)('is named when it is %s', (state) => {
+      expect(write(with9(state)).content).toContain('R-9 put store v3 on hosts before the trouble began.')
     })
-    expect(write(given).content).toContain('R-9 put store v3 on hosts before the trouble began.')
-    expect(write(given).content).toContain('1. Look at R-9 of store as well')
+    test('is to be held while it rolls out', () => {
+      expect(steps('rolling out')).toMatch(/^1\. Hold R-9 \(store v3\) as well/)
+      expect(steps('rolling out', 'zh')).toMatch(/^1\. 同时暂停发布 R-9（store v3）/)
+    })
+    test('stays held when it is', () => {
+      expect(steps('held')).toMatch(/^1\. Leave R-9 \(store v3\) held/)
+      expect(steps('held', 'zh')).toMatch(/^1\. 发布 R-9（store v3）保持暂停/)
+    })
+    test.each(['over', undefined] as const)('is no step when it is %s: nothing can be done with it', (state) => {
+      for (const language of ['en', 'zh'] as const) expect(steps(state, language)).not.toContain('R-9')
+      expect(steps(state)).toMatch(/^1\. Look for what else changed/)
+    })
   })
 
   test('says that it is over when it is', () => {

@@ -11,6 +11,8 @@ const CODE = 'a value that code compares with'
 /** Files that say nothing to the people in a channel. */
 export const SILENT_FILES: Record<string, string> = {
   'src/entry/doctor.ts': TERMINAL,
+  'src/entry/doctor-check.ts': TERMINAL,
+  'src/entry/doctor-incidents.ts': TERMINAL,
   'src/entry/enroll.ts': TERMINAL,
   'src/entry/http/client.ts': TERMINAL,
   'src/release/config.ts': TERMINAL,
