@@ -451,12 +451,12 @@ async function main(): Promise<void> {
     [
       both('sent within', ({ sent }) => `${sent.seconds.toFixed(1)} s`),
       both('answers', ({ sent }) => outcome(sent)),
-      both('all taken in after', ({ allIn }) => `${allIn.toFixed(1)} s`),
+      both('all counted on their cards after', ({ allIn }) => `${allIn.toFixed(1)} s`),
       both('threads', ({ threads, cards }) => `${threads} (${cards} cards posted)`),
       both('posts and edits until all cards stood', ({ posts }) => String(posts)),
       both('most in one second and channel', ({ busiest }) => String(busiest)),
       both('alerts that can be had by paging', ({ found }) => `${found} of ${STORM}`),
-      both('acknowledged p99', ({ sent }) => ms(at(sent.took, 0.99))),
+      both('answered p99, by Rollcall or by Alertmanager', ({ sent }) => ms(at(sent.took, 0.99))),
       both('event loop p50, p99, max', ({ loopP50, loopP99, loopMax }) =>
         [loopP50, loopP99, loopMax].map((each) => ms(each)).join(', '),
       ),

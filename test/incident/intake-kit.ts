@@ -1,13 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { createAudit } from '../../src/access/audit.ts'
-import { createLedger } from '../../src/adapters/ledger/index.ts'
-import { createSqliteStore } from '../../src/adapters/sqlite/index.ts'
 import { type Alert, type Delivery, EPISODES, type Episode, episodeSchema } from '../../src/incident/alert.ts'
 import { createIncidentDesk, type IncidentDesk } from '../../src/incident/desk.ts'
 import { createIntake, type Intake } from '../../src/incident/intake.ts'
-import { incidentIndexes } from '../../src/incident/open.ts'
 import { receive } from '../../src/incident/receive.ts'
 import { createLog } from '../../src/lib/log.ts'
 import type { Flows } from '../../src/ports/flow.ts'
@@ -118,22 +112,6 @@ export async function intakeWorld(store: Store): Promise<IntakeWorld> {
   }
   await world.intake.start()
   return world
-}
-
-/** The intake on SQLite with the real ledger, in a folder that goes with it. */
-export async function sqliteFolder(): Promise<{ store: Store; flows: Flows; close(): Promise<void> }> {
-  const folder = await mkdtemp(join(tmpdir(), 'rollcall-intake-'))
-  const store = await createSqliteStore({ folder, indexes: incidentIndexes })
-  const flows = createLedger({ store, exclusive: true, log: createLog({ level: 'silent' }) })
-  return {
-    store,
-    flows,
-    async close() {
-      await flows.close(1000)
-      await store.close()
-      await rm(folder, { recursive: true, force: true })
-    },
-  }
 }
 
 export function anAlert(part: Partial<Alert> = {}): Alert {

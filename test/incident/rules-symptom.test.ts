@@ -63,7 +63,8 @@ describe('suspects', () => {
 
   test('hold the alert’s own series of its kind: what a callee shows as well may explain it', () => {
     const own = signal({ role: 'alert', key: 'alert', name: 'E', unit: 'ratio', query: 'e', level: risen(0.001, 0.08) })
-    const [first, second] = findingsOf(given(own), '').services
-    expect([first?.name, second?.name, second?.reason]).toEqual(['store', 'shop', { at: 'explained', by: ['store'] }])
+    const [first, ...others] = findingsOf(given(own), '').services
+    expect(first?.name).toBe('store')
+    expect(others.find(({ name }) => name === 'shop')?.reason).toEqual({ at: 'explained', by: ['store'] })
   })
 })
