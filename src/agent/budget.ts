@@ -12,17 +12,6 @@ export interface Budget {
 /** US dollars per million tokens. */
 export type Prices = Record<keyof Usage, number>
 
-export const nothingUsed: Usage = { input: 0, cacheRead: 0, cacheWrite: 0, output: 0 }
-
-export function addUsage(a: Usage, b: Usage): Usage {
-  return {
-    input: a.input + b.input,
-    cacheRead: a.cacheRead + b.cacheRead,
-    cacheWrite: a.cacheWrite + b.cacheWrite,
-    output: a.output + b.output,
-  }
-}
-
 export function totalOf({ input, cacheRead, cacheWrite, output }: Usage): number {
   return input + cacheRead + cacheWrite + output
 }

@@ -1,22 +1,8 @@
-/**
- * What is not seen and may still be read: control and format characters (zero width, direction, tags), variation selectors,
- * line and paragraph separators, and the fillers of Hangul. Line feeds and tabs stay.
- */
-const invisible = new RegExp(
-  [
-    '[\\p{Cc}\\p{Cf}\\p{Co}\\p{Cs}\\u2028\\u2029\\u034f\\u115f\\u1160\\u17b4\\u17b5\\u3164\\uffa0]',
-    '[\\ufe00-\\ufe0f]',
-    '[\\u{e0000}-\\u{e0fff}]',
-  ].join('|'),
-  'gu',
-)
+import { seenOf } from '../lib/text.ts'
 
 /** Text from outside without what cannot be seen, at most `most` characters; says how many were left out. */
 export function clean(text: string, most: number): string {
-  const seen = text
-    .toWellFormed()
-    .replace(/\r\n?/g, '\n')
-    .replace(invisible, (char) => (char === '\n' || char === '\t' ? char : ''))
+  const seen = seenOf(text)
   if (seen.length <= most) return seen
   // Not in the middle of a character of two units.
   const head = seen.slice(0, most).replace(/[\ud800-\udbff]$/, '')

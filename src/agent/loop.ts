@@ -1,9 +1,10 @@
+import { canonicalJson } from '../lib/canonical-json.ts'
 import { asFault } from '../lib/fault.ts'
+import { addUsage, nothingUsed } from '../lib/usage.ts'
 import type { Model, ModelAnswer, ModelRequest, ToolCall, ToolOffer, Turn, Usage } from '../ports/model.ts'
 import type { Tools } from '../ports/tools.ts'
 import { objectsIn } from './answer-json.ts'
-import { addUsage, type Budget, nothingUsed, totalOf } from './budget.ts'
-import { canonical } from './canonical.ts'
+import { type Budget, totalOf } from './budget.ts'
 
 export type Parsed<T> = { ok: true; value: T } | { ok: false; problems: string[] }
 
@@ -19,8 +20,6 @@ export interface AgentSpec<T> {
   /** What an object found in the answer is taken for; `problems` are told to the model once. */
   parse: (value: unknown) => Parsed<T>
   clock: () => Date
-  /** Most tokens of one answer. */
-  maxTokens?: number
   /** The result of a tool in the form that the model sees; it is untrusted. */
   present?: (tool: string, text: string) => string
   /** Before each call of the model that really takes place. */
@@ -59,7 +58,8 @@ export interface AgentRecord {
 type NoAnswer = Extract<ModelAnswer, { ok: false }>['why'] | 'refusal' | 'invalid'
 export type AgentResult<T> = AgentRecord & ({ ok: true; value: T } | { ok: false; why: NoAnswer; say: string })
 
-const MAX_TOKENS = 8_000
+/** As much as may be configured: what the model is allowed to write is the adapter's to limit. */
+const MAX_TOKENS = 200_000
 /** Calls of one answer that are carried out. */
 const CALLS_AT_ONCE = 8
 /** Steps in a row that brought nothing new; then the model has to answer. */
@@ -167,7 +167,7 @@ async function ask<T>(spec: AgentSpec<T>, log: AgentRecord, tools: ToolOffer[]):
     system: spec.system,
     turns: [...log.transcript],
     tools,
-    maxTokens: spec.maxTokens ?? MAX_TOKENS,
+    maxTokens: MAX_TOKENS,
   }
   const { answer, seconds } = await spec.record(`model ${step}`, async () => {
     await spec.onStep?.(step)
@@ -205,7 +205,7 @@ async function callTools<T>(
   let slowest = 0
   const records = await Promise.all(
     calls.map(async (call, index): Promise<CallRecord> => {
-      const args = canonical(call.arguments)
+      const args = canonicalJson(call.arguments)
       const where = `${step}.${index + 1}`
       const common = { step, name: call.name.slice(0, 100), arguments: args.slice(0, 4000) }
       const refused = whyRefused(call, args, index, offered, seen)

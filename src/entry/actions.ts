@@ -6,6 +6,7 @@ import { acknowledge } from '../incident/acknowledge.ts'
 import { type IncidentAction, type IncidentBound, readIncidentBound, refuse } from '../incident/button.ts'
 import type { IncidentDesk } from '../incident/desk.ts'
 import { diagnoseAgain } from '../incident/diagnose-again.ts'
+import { refuseOffer, rollBack } from '../incident/offer.ts'
 import { silence } from '../incident/silence.ts'
 import { asFault } from '../lib/fault.ts'
 import { abort } from '../release/abort.ts'
@@ -20,12 +21,11 @@ import { reject } from '../release/reject.ts'
 import type { Release } from '../release/release.ts'
 import { resume } from '../release/resume.ts'
 import { retry } from '../release/retry.ts'
-import { rollback } from '../release/rollback.ts'
 import { skip } from '../release/skip.ts'
 import { audited, type Deed } from './audited.ts'
 import { noteFault } from './note-fault.ts'
 
-type Press = (desk: Desk, bound: Bound, person: Person) => Promise<Answer>
+type Press = (desk: IncidentDesk, bound: Bound, person: Person) => Promise<Answer>
 type IncidentPress = (
   desk: IncidentDesk,
   bound: IncidentBound,
@@ -43,7 +43,7 @@ export const ACTIONS: Record<string, Press> = {
   'release.abort': abort,
   'release.retry': retry,
   'release.skip': skip,
-  'release.rollback': rollback,
+  'release.rollback': rollBack,
 }
 
 /** The same for the buttons of an incident. */
@@ -138,6 +138,8 @@ async function foresee(desk: IncidentDesk, person: Person, bond: Bond | undefine
   const allowed = permission(person, bound.action, release)
   if (!allowed.ok) return no(allowed.why, allowed.next)
   if (!actionsNow(release).includes(bound.action)) return no(stale(release))
+  const refusal = await refuseOffer(desk, bound)
+  if (refusal !== undefined) return refusal
   return bound.action === 'release.approve' ? decide(release, bound, person, desk.clock()) : yes('')
 }
 

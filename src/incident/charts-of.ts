@@ -1,6 +1,5 @@
 import type { ChartSpec } from '../ports/pictures.ts'
-import { withoutRestarts } from './rules-restarts.ts'
-import { isWorse, shiftOf } from './shift.ts'
+import { badness, isWorse, shiftOf } from './shift.ts'
 import type { Signal, Survey } from './survey.ts'
 import { amount } from './units.ts'
 
@@ -20,11 +19,10 @@ export interface PlannedChart {
  * that moved, the alert's own signal alone.
  */
 export function chartsOf(survey: Survey, language: 'en' | 'zh'): PlannedChart[] {
-  const unexplained = withoutRestarts(survey).signals
   const ranked = survey.signals
-    .map((signal, n) => ({ signal, moved: movedBy(unexplained[n] ?? signal, survey.onset) }))
-    .filter(({ signal: { hosts } }) => hosts.some(({ points }) => points.length > 1))
-    .filter(({ moved }) => isWorse({ from: 0, to: 0, z: moved }))
+    .filter(({ hosts }) => hosts.some(({ points }) => points.length > 1))
+    .map((signal) => ({ signal, moved: movedBy(signal, survey.onset) }))
+    .filter(({ moved }) => isWorse({ from: 0, to: 0, z: moved, crossed: false }))
     .sort((a, b) => roleRank(a.signal) - roleRank(b.signal) || b.moved - a.moved)
     .map(({ signal }) => signal)
   const own = survey.signals.filter(({ role }) => role === 'alert' || role === 'service').slice(0, 1)
@@ -56,8 +54,8 @@ function movedBy(signal: Signal, onset: number): number {
 function shift(signal: Signal, { points }: Signal['hosts'][number], onset: number): number {
   const before = points.filter(([at]) => at < onset).map(([, value]) => value)
   const after = points.filter(([at]) => at >= onset).map(([, value]) => value)
-  const { z } = shiftOf(before, after, signal)
-  return Number.isFinite(z) ? z : 0
+  const moved = badness(shiftOf(before, after, signal))
+  return Number.isFinite(moved) ? moved : 0
 }
 
 function plan(survey: Survey, signal: Signal, language: 'en' | 'zh'): PlannedChart {

@@ -10,7 +10,8 @@ import { checkWritten, complete, drawCharts, newPictureIds } from './finish-repo
 import { inTurn } from './in-turn.ts'
 import { judge } from './judge.ts'
 import { keptOf } from './kept.ts'
-import { diagnosing, putInThread, showReport } from './publish.ts'
+import { begunHosts } from './offer-of.ts'
+import { diagnosing, putInThread, showReports } from './publish.ts'
 import { reportByRules } from './rules.ts'
 import { readSurvey } from './survey-read.ts'
 import { type DiagnosisParts, surveyOf, type Work, writeReport } from './write-report.ts'
@@ -49,13 +50,7 @@ export async function diagnosisStory(
       await flow.phase('failed')
     }
   })
-  await flow.step('show the report', async () => {
-    const report = await desk.reports.get(id)
-    for (const each of await desk.reports.versions(report?.deploymentId ?? '')) {
-      // An earlier one loses its button to this one.
-      if (each.incident === incident && each.status !== 'generating') await showReport(desk, each.id)
-    }
-  })
+  await flow.step('show the report', () => showReports(desk, id))
   await tellIncident(flow, desk, incident, id)
 }
 
@@ -63,7 +58,11 @@ async function diagnose(work: Work): Promise<void> {
   const { flow, desk, parts, id } = work
   await flow.phase('reading metrics')
   await flow.step('survey', async () => {
-    const survey = await parts.readSurvey(desk, await desk.incidents.need(work.incident))
+    const incident = await desk.incidents.need(work.incident)
+    const release = incident.release === undefined ? undefined : await desk.releases.get(incident.release.id)
+    const begun = release === undefined ? undefined : begunHosts(release)
+    const survey = await parts.readSurvey(desk, incident)
+    await desk.reports.update(id, (report) => ({ ...report, begun }))
     await keptOf(desk.store).putSurvey(id, survey)
   })
   const verdict = await flow.step('verdict', async () => {
@@ -71,6 +70,8 @@ async function diagnose(work: Work): Promise<void> {
     await desk.reports.update(id, (report) => ({ ...report, verdict }))
     return verdict
   })
+  // A model may take minutes for the words; the rollback does not need them.
+  if (desk.model !== undefined) await flow.step('show the verdict', () => showReports(desk, id))
   await flow.phase('looking for the cause')
   const written = await writeReport(work, verdict)
   await flow.phase('checking the report')

@@ -5,7 +5,10 @@ import type { Signal, Survey } from './survey.ts'
 import { amount } from './units.ts'
 import type { Verdict } from './verdict.ts'
 
-type Check = Verdict['checks'][number]
+type Check = Verdict['checks'][number] & {
+  /** It may be the cause just as well: nothing is proved while this is open. */
+  open?: boolean
+}
 
 /** Points that each side of a comparison needs. */
 const LEAST_POINTS = 3
@@ -17,7 +20,6 @@ const EFFECT = 0.474
 const SURGE = 2
 /** Of several reasons against it, the one that tells most of the cause stands in the headline. */
 const TELLING = ['node', 'certificate', 'traffic', 'dependency', 'saturation', 'timing', 'comparison']
-const UNSEEN = 'too few samples of its traffic'
 /** A machine that is busy for this share of its time is saturated. */
 const SATURATED = 0.95
 /**
@@ -50,16 +52,17 @@ export function judge(survey: Survey): Verdict {
   // Where hosts that have it and hosts that do not live through the same, what happens outside explains no difference between them.
   const apart = comparison.speaks === 'for' && comparison.by === 'hosts'
   const { by: _, ...compared } = comparison
-  const checks: Check[] = [
+  const looked: Check[] = [
     timing(survey),
     compared,
     dependency(survey, apart),
     traffic(survey, apart),
-    saturation(survey, apart),
+    saturation(survey),
     certificate(survey),
     node(survey),
     otherRelease(survey),
   ]
+  const checks = looked.map(({ open: _, ...check }) => check)
   const against = TELLING.map((name) => checks.find((check) => check.name === name && check.speaks === 'against')).find(
     (check) => check !== undefined,
   )
@@ -67,9 +70,8 @@ export function judge(survey: Survey): Verdict {
   const [when, worse] = checks
   const twin = twinOf(survey)
   if (twin !== undefined && !apart) return { at: 'unknown', why: `${twin}; the metrics cannot tell them apart`, checks }
-  // A surge that nobody could have seen is not excluded.
-  const unseen = apart ? undefined : checks.find((check) => check.name === 'traffic' && check.why === UNSEEN)
-  if (unseen !== undefined) return { at: 'unknown', why: unseen.why, checks }
+  const undecided = looked.find(({ open }) => open === true)
+  if (undecided !== undefined) return { at: 'unknown', why: undecided.why, checks }
   if (when?.speaks === 'for' && worse?.speaks === 'for') {
     return { at: 'release', why: `${release.candidate}: ${worse.why}`, checks }
   }
@@ -107,22 +109,22 @@ function timing(survey: Survey): Check {
 
 type Compared = Check & { by: 'hosts' | 'time' | 'nothing' }
 
-/** The signal that tells the most: one that speaks for or against, else the one with the most to say. */
+/**
+ * What the alert itself measures decides, where it tells hosts (or before and after) apart: that something else is worse as well
+ * does not make the release the cause of this alert. Only where it cannot be compared are the service's other symptoms asked, and
+ * then all of them have to agree.
+ */
 function compare(survey: Survey): Compared {
-  const all = survey.signals.filter(isSymptom).map((signal) => compareOne(survey, signal))
-  const found =
-    all.find(({ speaks, by }) => speaks === 'for' && by === 'hosts') ??
-    all.find(({ speaks }) => speaks === 'against') ??
-    all.find(({ speaks }) => speaks === 'for') ??
-    all[0]
-  return (
-    found ?? {
-      name: 'comparison',
-      speaks: 'nothing',
-      by: 'nothing',
-      why: 'no metric of the service tells its hosts apart',
-    }
-  )
+  const all = survey.signals.filter(isSymptom).map((signal) => ({ signal, found: compareOne(survey, signal) }))
+  const own = all.filter(({ signal, found }) => signal.role === 'alert' && found.by !== 'nothing')
+  const asked = (own.length > 0 ? own : all).map(({ found }) => found)
+  const [guilty, spared] = (['for', 'against'] as const).map((way) => asked.find(({ speaks }) => speaks === way))
+  if (guilty !== undefined && spared !== undefined) {
+    return { name: 'comparison', speaks: 'nothing', by: 'nothing', why: `${guilty.why}, but ${spared.why}` }
+  }
+  const found = guilty ?? spared ?? asked.find(({ by }) => by !== 'nothing') ?? asked[0]
+  const blind = 'no metric of the service tells its hosts apart'
+  return found ?? { name: 'comparison', speaks: 'nothing', by: 'nothing', why: blind }
 }
 
 /** What a user of the service, or the alert itself, would notice. */
@@ -236,14 +238,22 @@ function dependency(survey: Survey, apart: boolean): Check {
         : { name, speaks: 'against', why }
     }
   }
-  const bad = survey.signals.find((signal) => {
-    if (signal.role !== 'downstream' || !['error_rate', 'latency', 'up'].includes(signal.key)) return false
+  const bad = survey.signals.flatMap((signal) => {
+    if (signal.role !== 'downstream' || !['error_rate', 'latency', 'up'].includes(signal.key)) return []
     const began = onsetOf(signal, survey)
-    return began !== undefined && began <= survey.onset
+    return began === undefined || began > survey.onset + survey.stepSeconds ? [] : [{ signal, began }]
   })
-  if (bad === undefined) return { name, speaks: 'nothing', why: 'no service that it calls went bad before it' }
-  const { before, after } = around(bad, survey.onset)
-  const why = `${bad.name} of ${bad.service}, which it calls, went from ${amount(median(before), bad.unit)} to ${amount(median(after), bad.unit)} no later`
+  const [first] = bad.toSorted((a, b) => a.began - b.began)
+  if (first === undefined) return { name, speaks: 'nothing', why: 'no service that it calls went bad before it' }
+  const { signal, began } = first
+  const { before, after } = around(signal, survey.onset)
+  const [was, is] = [amount(median(before), signal.unit), amount(median(after), signal.unit)]
+  // What goes bad with it may be its cause, or be overrun by it.
+  if (began >= survey.onset - survey.stepSeconds) {
+    const why = `${signal.name} of ${signal.service}, which it calls, went from ${was} to ${is} at the same time`
+    return { name, speaks: 'nothing', why, ...(apart ? {} : { open: true }) }
+  }
+  const why = `${signal.name} of ${signal.service}, which it calls, went from ${was} to ${is} before it`
   return { name, speaks: apart ? 'nothing' : 'against', why }
 }
 
@@ -254,43 +264,50 @@ function traffic(survey: Survey, apart: boolean): Check {
   const total = { ...signal, hosts: [{ host: '*', group: 'other' as const, points: sum(signal) }] }
   const { before, after } = around(total, survey.onset)
   if (before.length < LEAST_POINTS || after.length < LEAST_POINTS) {
-    return { name, speaks: 'nothing', why: UNSEEN }
+    return { name, speaks: 'nothing', why: 'too few samples of its traffic', ...(apart ? {} : { open: true }) }
   }
   const [was, is] = [median(before), median(after)]
   const [earlier, now] = [amount(was, signal.unit), amount(is, signal.unit)]
   if (was <= 0 || is < SURGE * was) return { name, speaks: 'nothing', why: `traffic was ${earlier} and is ${now}` }
+  const began = sum(signal).find(([, value]) => value >= SURGE * was)?.[0] ?? survey.onset
+  // What grows with the trouble may be retries of those who got errors.
+  if (began >= survey.onset - survey.stepSeconds) {
+    const why = `traffic was ${earlier} and is ${now} since it began`
+    return { name, speaks: 'nothing', why, ...(apart ? {} : { open: true }) }
+  }
   return { name, speaks: apart ? 'nothing' : 'against', why: `traffic was ${earlier} and is ${now}: a surge` }
 }
 
-/** A machine that was saturated before the new version came, or by something else than the service. */
-function saturation(survey: Survey, apart: boolean): Check {
+/**
+ * A machine that was saturated before the new version came, or by something else than the service: a difference between hosts is
+ * the machine's then. Every host with the release that alerts has to be so, or the others would still need an explanation.
+ */
+function saturation(survey: Survey): Check {
   const name = 'saturation'
-  const busy = survey.signals.filter(({ role, key, unit }) => role === 'service' && key === 'cpu' && unit === 'ratio')
-  for (const { hosts } of busy) {
-    for (const { host, points, deployedAt } of hosts) {
-      const now = points.filter(([at]) => at >= survey.onset).map(([, value]) => value)
-      if (now.length < LEAST_POINTS || median(now) < SATURATED) continue
-      if (survey.alerting.length > 0 && !survey.alerting.includes(host)) continue
-      const began = points.find(([, value]) => value >= SATURATED)?.[0] ?? survey.onset
-      const early = deployedAt === undefined || began < deployedAt - 2 * survey.stepSeconds
-      if (!early && !others(survey, host)) continue
-      const why = `${host} is saturated: its CPU is ${amount(median(now), 'ratio')} busy`
-      return {
-        name,
-        speaks: apart && !early ? 'nothing' : 'against',
-        why: early ? `${why}, and was before the release` : why,
-      }
-    }
+  const { alerting, release, onset, stepSeconds } = survey
+  const machines = survey.signals.find(({ role, key, unit }) => role === 'service' && key === 'cpu' && unit === 'ratio')
+  if (machines === undefined) return { name, speaks: 'nothing', why: 'how busy the machines are is not known' }
+  const wanted = (release?.upgraded ?? []).filter(({ host }) => alerting.length === 0 || alerting.includes(host))
+  const seen = wanted.map(({ host, at }) => {
+    const points = machines.hosts.find((each) => each.host === host)?.points ?? []
+    const now = points.filter(([time]) => time >= onset).map(([, value]) => value)
+    const busy = now.length >= LEAST_POINTS && median(now) >= SATURATED
+    const early = points.some(([time, value]) => value >= SATURATED && time < at - 2 * stepSeconds)
+    return { host, now, early: busy && early, foreign: busy && usesNoMore(survey, host) }
+  })
+  const [first] = seen
+  if (first === undefined || !seen.every(({ early, foreign }) => early || foreign)) {
+    return { name, speaks: 'nothing', why: 'no machine is saturated by anything but the service' }
   }
-  return {
-    name,
-    speaks: 'nothing',
-    why: busy.length === 0 ? 'how busy the machines are is not known' : 'no machine is saturated',
-  }
+  const busy = amount(median(first.now), 'ratio')
+  const more = first.early
+    ? `${first.host} is saturated: its CPU is ${busy} busy, and was before the release`
+    : `${first.host} is saturated: its CPU is ${busy} busy, though the service uses no more of it`
+  return { name, speaks: 'against', why: more }
 }
 
-/** Whether the machine is busy although the service itself uses no more CPU than before. */
-function others(survey: Survey, host: string): boolean {
+/** Whether the service itself uses no more CPU there than before. */
+function usesNoMore(survey: Survey, host: string): boolean {
   const own = survey.signals.find(({ role, key, unit }) => role === 'service' && key === 'cpu' && unit === 'cores')
   const mine = own?.hosts.find((each) => each.host === host)
   if (own === undefined || mine === undefined) return false
@@ -298,9 +315,10 @@ function others(survey: Survey, host: string): boolean {
   return before.length >= LEAST_POINTS && after.length >= LEAST_POINTS && !isWorse(shiftOf(before, after, own))
 }
 
-function certificate({ expired, onset }: Survey): Check {
+function certificate({ expired, onset, from }: Survey): Check {
   const name = 'certificate'
-  const found = expired.find(({ at }) => at <= onset + 60)
+  // One that expired long ago broke things long ago.
+  const found = expired.find(({ at }) => at >= from && at <= onset + 60)
   if (found === undefined) return { name, speaks: 'nothing', why: 'no certificate is known to have expired' }
   return { name, speaks: 'against', why: `the certificate of ${found.name} has expired` }
 }

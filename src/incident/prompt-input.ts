@@ -125,7 +125,7 @@ function measurementLines(survey: Survey, verdict: Verdict): string[] {
     `- computed verdict: ${verdict.at}: ${verdict.why}`,
     ...verdict.checks.map(
       ({ name, speaks, why }) =>
-        `- ${name} speaks ${speaks === 'nothing' ? 'neither way' : speaks} the release: ${why}`,
+        `- ${name} ${speaks === 'nothing' ? 'says nothing about' : `speaks ${speaks}`} the release: ${why}`,
     ),
   ]
 }

@@ -1,9 +1,10 @@
 import { formatDuration } from '../lib/duration.ts'
 import type { Block, Button, Message } from '../ports/chat.ts'
 import type { Json } from '../ports/store.ts'
-import { actionsNow, buttonFor } from '../release/button.ts'
+import { buttonFor } from '../release/button.ts'
 import type { IncidentDesk } from './desk.ts'
 import type { Incident } from './incident.ts'
+import { offerOf } from './offer-of.ts'
 import { queuePost } from './pace.ts'
 import { diagnosisSchema, type Report } from './report.ts'
 
@@ -12,11 +13,21 @@ const NAMED = 12
 
 /**
  * A report as it stands in the thread: the verdict and what it rests on, the sections of the text, its queries, what could not be
- * confirmed, the charts, what it cost. The only button it may have is the release's own Roll back, and only while the verdict says
- * `release`, the release still offers it, and this is the newest report about it: words of a model never make one.
+ * confirmed, the charts, what it cost. The only button it may have is the release's own Roll back, as `offerOf` says: words of a
+ * model never make one. The verdict and its button do not wait for the model's words: they stand there while it writes; `step` is
+ * the call of the model that is under way, 0 when that is not known.
  */
-export async function reportMessage(desk: IncidentDesk, report: Report, incident: Incident): Promise<Message> {
-  if (report.status === 'generating') return diagnosing(report, 0)
+export async function reportMessage(
+  desk: IncidentDesk,
+  report: Report,
+  incident: Incident,
+  step = 0,
+): Promise<Message> {
+  if (report.status === 'generating') {
+    const { why, buttons } = await rollbackOffer(desk, report, incident)
+    const blocks: Block[] = [...verdictBlocks(report), ...why.map((text) => ({ type: 'text' as const, text }))]
+    return { ...diagnosing(report, step), tone: toneOf(report), blocks, buttons }
+  }
   if (report.status === 'failed') {
     return {
       title: `The diagnosis of ${incident.id} failed`,
@@ -30,10 +41,10 @@ export async function reportMessage(desk: IncidentDesk, report: Report, incident
   const offer = await rollbackOffer(desk, report, incident)
   return {
     title: titleOf(report, incident),
-    tone: report.verdict?.at === 'release' ? 'bad' : report.verdict?.at === 'unknown' ? 'info' : 'warn',
+    tone: toneOf(report),
     blocks: [
       ...verdictBlocks(report),
-      ...(offer.why === undefined ? [] : [{ type: 'text' as const, text: offer.why }]),
+      ...offer.why.map((text): Block => ({ type: 'text', text })),
       ...sectionsOf(content).map((text): Block => ({ type: 'text', text })),
       ...report.pictures.map((picture): Block => ({ type: 'picture', ...picture })),
       ...(promQL.length === 0 ? [] : [{ type: 'code' as const, text: promQL.join('\n') }]),
@@ -44,18 +55,40 @@ export async function reportMessage(desk: IncidentDesk, report: Report, incident
   }
 }
 
-/** While it runs. `step` is the call of the model that is under way; 0 before the first. */
+function toneOf({ status, verdict }: Report): Message['tone'] {
+  if (verdict?.at === 'release') return 'bad'
+  return verdict?.at === 'unknown' || status === 'generating' ? 'info' : 'warn'
+}
+
+/** Before its verdict is known. `step` is the call of the model that is under way; 0 before the first. */
 export function diagnosing(report: Pick<Report, 'id'>, step: number): Message {
   const title = step === 0 ? `Diagnosing… report ${report.id}` : `Diagnosing… report ${report.id}, step ${step}`
   return { title, tone: 'info', blocks: [], buttons: [] }
 }
 
 /** Puts the report as everything stands now: again when its release has moved on, so that the button follows it. */
-export async function showReport(desk: IncidentDesk, id: string): Promise<void> {
+export async function showReport(desk: IncidentDesk, id: string, step = 0): Promise<void> {
   const report = await desk.reports.get(id)
   if (report === undefined) return
   const incident = await desk.incidents.need(report.incident)
-  await putInThread(desk, incident, report.flow ?? '', await reportMessage(desk, report, incident))
+  await putInThread(desk, incident, report.flow ?? '', await reportMessage(desk, report, incident, step))
+}
+
+/**
+ * Puts a report, and those about the same deployment that it changes: an earlier one of its incident loses its button to it, the
+ * newest ones of other incidents point to it.
+ */
+export async function showReports(desk: IncidentDesk, id: string): Promise<void> {
+  const report = await desk.reports.get(id)
+  if (report === undefined) return
+  const versions = await desk.reports.versions(report.deploymentId)
+  const shown = versions.filter(({ status, verdict }) => status !== 'generating' || verdict !== undefined)
+  const newest = new Map(shown.map((each) => [each.incident, each]))
+  for (const each of shown) {
+    const other = each.incident !== report.incident
+    if (!other || (newest.get(each.incident) === each && each.verdict?.at === 'release'))
+      await showReport(desk, each.id)
+  }
 }
 
 /** A message of the n-th diagnosis in the incident's thread; `flow` is `<incident>/diagnosis-<n>`. */
@@ -74,22 +107,12 @@ async function rollbackOffer(
   desk: IncidentDesk,
   report: Report,
   incident: Incident,
-): Promise<{ buttons: Button[]; why?: string }> {
-  if (report.verdict?.at !== 'release' || incident.release === undefined) return { buttons: [] }
-  const newest = (await desk.reports.versions(report.deploymentId)).findLast(({ status }) => status === 'completed')
-  if (newest !== undefined && newest.id !== report.id) {
-    return { buttons: [], why: `There is a newer report: ${newest.id}.` }
-  }
-  const release = await desk.releases.get(incident.release.id)
-  if (release === undefined || !actionsNow(release).includes('release.rollback')) {
-    return {
-      buttons: [],
-      why: `${incident.release.id} offers no rollback now: it is ${release?.state.at ?? 'unknown'}.`,
-    }
-  }
-  const { button, bound } = buttonFor(release, 'release.rollback')
+): Promise<{ buttons: Button[]; why: string[] }> {
+  const { release, why } = await offerOf(desk, report, incident)
+  if (release === undefined) return { buttons: [], why }
+  const { button, bound } = buttonFor(release, 'release.rollback', report.id)
   await desk.store.insert('buttons', button.id, bound as unknown as Json)
-  return { buttons: [{ ...button, style: 'primary' }] }
+  return { buttons: [{ ...button, style: 'primary' }], why }
 }
 
 function titleOf({ verdict, id }: Report, { release, service, id: incident }: Incident): string {

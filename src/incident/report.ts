@@ -39,6 +39,8 @@ export const reportSchema = z.object({
   /** Why the rules wrote it although a model is configured. */
   fellBack: z.string().optional(),
   verdict: verdictSchema.optional(),
+  /** Hosts that the joined release had begun to change when the metrics were about to be read. */
+  begun: z.array(z.string()).optional(),
   queries: z.array(checkedQuery),
   numbers: z.array(checkedNumber),
   pictures: z.array(z.object({ id: z.string(), alt: z.string(), width: z.number(), height: z.number() })),

@@ -93,7 +93,7 @@ export function releaseText(survey: Survey, incident: Incident, words: Words): R
 
 /** Names, and how many there are in all where not all are named. */
 function counted(list: readonly string[], words: Words): string {
-  return names(list, words) + (list.length > NAMES ? words.total(list.length) : '')
+  return names(list, words) + (list.length > NAMES + 1 ? words.total(list.length) : '')
 }
 
 /** A sentence of the verdict without its full stop and the version that it begins with, in the report's language. */
@@ -106,8 +106,9 @@ export function reason({ survey, language }: Facts, why: string): string {
   return metrics.reduce((known, name) => known.replaceAll(name, translateWord(name, language)), said)
 }
 
-/** Up to five names and whether there are more. */
+/** Up to five names and whether there are more; six are all named: one is no "others". */
 export function names(list: readonly string[], words: Words): string {
+  if (list.length === NAMES + 1) return list.map((each) => text(each)).join(words.join)
   const clean = list.slice(0, NAMES).map((each) => text(each))
   return clean.join(words.join) + (list.length <= NAMES ? '' : words.others)
 }

@@ -14,7 +14,7 @@ export interface HostChange {
   score: number
 }
 
-/** A signal with at least one changed host, the worst first. */
+/** A signal with at least one changed host, the one that moved farthest first. */
 export interface Finding {
   signal: Signal
   hosts: HostChange[]
@@ -24,6 +24,8 @@ export interface Finding {
 }
 
 export interface Findings {
+  /** What the alert is about, where that is known. */
+  symptom: Kind | undefined
   /** Strongest first: of the alert and the service, then of its neighbours. */
   findings: Finding[]
   /** Signals that were measured on both sides of the onset and have not changed. */
@@ -45,7 +47,7 @@ const kinds: Record<Signal['key'], Kind> = {
   alert: 'other',
 }
 
-/** Smallest changes worth a look, by unit, as on the gate's cards; what an alert's own expression counts in is not known. */
+/** Smallest changes worth a look, by unit, as on the gate's cards; what an alert's own expression counts is not known. */
 const floors: Record<Signal['unit'], number> = {
   ratio: 0.002,
   seconds: 0.005,
@@ -66,6 +68,7 @@ export function findingsOf(whole: Survey, title: string): Findings {
   const own = survey.signals.filter(({ role }) => role === 'alert' || role === 'service')
   const scored = survey.signals.map((signal) => ({ signal, finding: findingOf(survey, signal) }))
   return {
+    symptom,
     findings: scored
       .flatMap(({ finding }) => finding ?? [])
       .sort((a, b) => place(a.signal) - place(b.signal) || b.score - a.score),
@@ -73,6 +76,12 @@ export function findingsOf(whole: Survey, title: string): Findings {
     services: rank(servicesOf(survey, symptom)),
     hosts: rank(hostsOf(survey, own, symptom)),
   }
+}
+
+/** Of the service's own findings the strongest one of the alert's kind; the strongest where none is. */
+export function mainFinding({ findings, symptom }: Findings): Finding | undefined {
+  const own = findings.filter(({ signal }) => signal.role === 'service')
+  return own.find(({ signal }) => kinds[signal.key] === symptom) ?? own[0]
 }
 
 const bySignal = ({ signal }: { signal: Signal }): Signal => signal
@@ -93,7 +102,10 @@ function findingOf(survey: Survey, signal: Signal): Finding | undefined {
   })
   const [worst] = changed
   if (worst === undefined) return undefined
-  return { signal, hosts: changed, score: worst.score, ...sidesOf(survey, signal) }
+  // By how far each has moved; what lasts before what was brief.
+  const far = ({ before, after }: HostChange) => Math.abs(after - before)
+  const hosts = changed.toSorted((a, b) => Number(a.brief) - Number(b.brief) || far(b) - far(a))
+  return { signal, hosts, score: worst.score, ...sidesOf(survey, signal) }
 }
 
 /** Less traffic tells something as well; of everything else only one direction is trouble. */
@@ -113,7 +125,7 @@ function metricOf(
   if (key === 'up') {
     return { name, kind, floor: floors.ratio, points: points.map(([at, value]): [number, number] => [at, 1 - value]) }
   }
-  return key === 'alert' ? { name, kind, points } : { name, kind, points, floor: floors[unit] }
+  return key === 'alert' && unit === 'count' ? { name, kind, points } : { name, kind, points, floor: floors[unit] }
 }
 
 function hostChange({ onset }: Survey, points: [number, number][], host: string, change: Change): HostChange {

@@ -1,4 +1,5 @@
 import { causeText, changeText, type Facts, moment, reason } from './rules-facts.ts'
+import { mainFinding } from './rules-findings.ts'
 
 const STEPS = 9
 const GAPS = 12
@@ -28,7 +29,8 @@ function decision(facts: Facts, outside: string[]): string[] {
     const back = verdict.at === 'not the release' && release !== undefined ? [steps.noRollback(release)] : []
     return [...outside, ...back]
   }
-  const own = found.findings.find(({ signal }) => signal.role === 'service' && signal.key !== 'up')
+  const main = mainFinding(found)
+  const own = main?.signal.key === 'up' ? undefined : main
   const change = own === undefined ? undefined : changeText(facts, own)
   return [
     steps.rollback(release),

@@ -16,7 +16,7 @@ import {
   serviceOf,
   text,
 } from './rules-facts.ts'
-import { type Finding, findingsOf } from './rules-findings.ts'
+import { type Finding, findingsOf, mainFinding } from './rules-findings.ts'
 import { nextSteps } from './rules-steps.ts'
 import type { Words } from './rules-words.ts'
 import { en } from './rules-words-en.ts'
@@ -83,7 +83,8 @@ function summary(facts: Facts, episodes: readonly Episode[]): string[] {
     since: moment(Date.parse(incident.since) / 1000),
     resolved: incident.state.at === 'resolved' || !firing,
   })
-  const [strongest] = found.findings.filter(({ signal }) => signal.role !== 'alert').concat(found.findings)
+  const [first] = found.findings.filter(({ signal }) => signal.role !== 'alert').concat(found.findings)
+  const strongest = mainFinding(found) ?? first
   const measured = found.findings.length + found.calm.length > 0
   const change = strongest === undefined ? (measured ? words.nothingChanged : words.noMetrics) : said(facts, strongest)
   const [cause] = causes.filter(({ at }) => at !== 'other release')
@@ -118,7 +119,7 @@ function rootCause(facts: Facts): string[] {
   const causeLines = seen.map((cause) => words.causeSeen(causeText(facts, cause)))
   const judged = judgedBy(facts, told ? first?.why : verdict.why)
   // What callers see is told with the impact.
-  const changed = found.findings.filter(({ signal }) => signal.role !== 'upstream')
+  const changed = found.findings.filter((finding) => finding.signal.role !== 'upstream' && !isRepeated(facts, finding))
   const changes = changed.slice(0, CHANGES).map((finding) => `- ${said(facts, finding)}`)
   const calm = calmNames(facts)
   const certain = verdict.at === 'release' || seen.length > 0
@@ -131,6 +132,16 @@ function rootCause(facts: Facts): string[] {
     ...(calm === '' ? [] : [words.unchanged(calm)]),
     ...(certain && (release !== undefined || survey.signals.length > 0) ? [words.onlyCorrelation] : []),
   ]
+}
+
+/** The alert's expression is often a metric of its service under another name. */
+function isRepeated(facts: Facts, finding: Finding): boolean {
+  if (finding.signal.role !== 'alert') return false
+  const values = (each: Finding) => {
+    const { before, after, hosts, host } = changeText(facts, each)
+    return JSON.stringify({ before, after, hosts, host })
+  }
+  return facts.found.findings.some((each) => each.signal.role === 'service' && values(each) === values(finding))
 }
 
 /** The verdict with its reason, where there is one. */
@@ -146,8 +157,8 @@ function spoken({ verdict }: Facts, speaks: 'for' | 'against' | 'nothing'): bool
   return verdict.at === 'not the release' ? speaks === 'against' : true
 }
 
-function suspects({ found, survey, words, ...rest }: Facts): string[] {
-  const facts = { found, survey, words, ...rest }
+function suspects(facts: Facts): string[] {
+  const { found, words, verdict } = facts
   const strongest = (signals: readonly Finding[]): string | undefined => {
     const [first] = signals.toSorted((a, b) => b.score - a.score)
     return first === undefined ? undefined : words.short(changeText(facts, first))
@@ -171,8 +182,8 @@ function suspects({ found, survey, words, ...rest }: Facts): string[] {
   })
   return [
     ...(services.length > 1 ? [words.services(services.slice(0, SUSPECTS))] : []),
-    // Where all show the same, the change itself has named them.
-    ...(new Set(hosts.map(({ change }) => change)).size > 1
+    // Where all show the same, or it is the version that they have, the change itself has said it.
+    ...(verdict.at !== 'release' && new Set(hosts.map(({ change }) => change)).size > 1
       ? [words.hosts(serviceOf(facts) ?? '', hosts.slice(0, SUSPECTS))]
       : []),
   ]

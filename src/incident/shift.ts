@@ -7,6 +7,8 @@ export interface Shift {
   to: number
   /** (to - from) / scale, its sign so that more is worse. NaN when either side is empty. */
   z: number
+  /** It has gone from the good side of the signal's limit to the bad one, and moved by half of its size at least. */
+  crossed: boolean
 }
 
 /** Below this, a difference is noise whatever the history: per unit, as on the gate's cards. */
@@ -30,13 +32,22 @@ const WORSE = 4
 export function shiftOf(
   before: readonly number[],
   after: readonly number[],
-  { unit, bad }: Pick<Signal, 'unit' | 'bad'>,
+  { unit, bad, limit }: Pick<Signal, 'unit' | 'bad' | 'limit'>,
 ): Shift {
   const [from, to] = [median(before), median(after)]
   const scale = Math.max(mad(before) * MAD_TO_SIGMA || 0, Math.abs(from) * RELATIVE || 0, FLOORS[unit])
-  return { from, to, z: ((bad === 'down' ? -1 : 1) * (to - from)) / scale }
+  const sign = bad === 'down' ? -1 : 1
+  const far = Math.abs(to - from) >= Math.max(Math.abs(from), Math.abs(to)) / 2
+  const crossed = limit !== undefined && far && sign * (limit - from) >= 0 && sign * (to - limit) > 0
+  return { from, to, z: (sign * (to - from)) / scale, crossed }
 }
 
-export function isWorse({ z }: Shift): boolean {
-  return z >= WORSE
+/** Far beyond the history's spread, or over the limit: what is up or down only has no spread to speak of. */
+export function isWorse({ z, crossed }: Shift): boolean {
+  return z >= WORSE || crossed
+}
+
+/** How far it has gone, for comparing shifts with each other: what crossed its limit counts as worse however small its spread. */
+export function badness({ z, crossed }: Shift): number {
+  return crossed ? Math.max(z, WORSE) : z
 }

@@ -205,11 +205,14 @@ async function hearEvent(scene: IncidentScene, event: FlowEvent): Promise<void> 
     }
     case 'release':
       await countAgain(scene)
-      await flow.step(numbered(scene, 'refresh the offer'), async () =>
-        refreshOffer(desk, await desk.incidents.need(id)),
-      )
+      await offerAnew(scene)
       return
   }
+}
+
+async function offerAnew(scene: IncidentScene): Promise<void> {
+  const { desk, flow, id } = scene
+  await flow.step(numbered(scene, 'refresh the offer'), async () => refreshOffer(desk, await desk.incidents.need(id)))
 }
 
 /** Counts the alerts, shows them, and says what has become of the incident. */
@@ -221,6 +224,8 @@ async function countAgain(scene: IncidentScene, at?: Date): Promise<void> {
   const tally = await count(scene)
   scene.tally = tally
   await showCard(scene, 'edit')
+  // What a report offers is offered while something fires.
+  if (before.at !== tally.at) await offerAnew(scene)
   if (before.at === 'resolved' && tally.at === 'firing') {
     scene.from = now
     scene.called = now

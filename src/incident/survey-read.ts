@@ -1,5 +1,6 @@
 import { asFault } from '../lib/fault.ts'
 import type { Labels, Metrics, Series } from '../ports/metrics.ts'
+import { type Service, toRecipe } from '../release/config.ts'
 import { hostsOf } from '../release/desk.ts'
 import type { ChosenMetric } from '../release/gate.ts'
 import { analyseMetrics, rateWindow } from '../release/metrics.ts'
@@ -22,6 +23,8 @@ const LONGEST_BEFORE = 3600
 /** Neighbours that are asked in each direction, and series that an answer may bring. */
 const NEIGHBOURS = 8
 const SERIES = 200
+/** Hosts that are asked by SSH whether they are there. */
+const PROBED = 5
 
 interface Window {
   from: number
@@ -80,6 +83,8 @@ export async function readSurvey(desk: IncidentDesk, incident: Incident): Promis
   const signals = [alert, ...mine, busy, ...ups, ...others.flat()]
     .filter((signal): signal is Signal => signal !== undefined && signal.hosts.length > 0)
     .map((signal) => grouped(signal, signal.role === 'service' || signal.role === 'alert' ? groups : new Map()))
+  const ownDown = up === undefined ? [] : downIn(up)
+  const configured = desk.services.find(({ name }) => name === service)
   const onset = onsetIn(signals, {
     fired,
     from: window.from,
@@ -94,7 +99,11 @@ export async function readSurvey(desk: IncidentDesk, incident: Incident): Promis
     onset: onset ?? fired,
     onsetFrom: onset === undefined ? 'alert' : 'series',
     signals,
-    down: [...ups.flatMap((signal) => downIn(signal)), ...(await reader.machinesDown(incident.hosts, service, window))],
+    down: [
+      ...ups.flatMap((signal) => downIn(signal)),
+      ...(await reader.machinesDown([...incident.hosts, ...ownDown.map(({ host }) => host)], service, window)),
+      ...(configured === undefined ? [] : await reader.unreachable(ownDown, configured)),
+    ],
     expired: await reader.expired([...(service === undefined ? [] : [service]), ...around.downstream]),
     gaps: [...new Set(gaps)],
   }
@@ -194,7 +203,7 @@ function createReader(desk: IncidentDesk, metrics: Metrics, gaps: string[]) {
         const named = desk.config.hostLabels.map((label) => hostOf(labels[label], known)?.id)
         return named.find((id) => id !== undefined) ?? instanceOf(desk, labels)
       })
-      return { service, role, key: 'up', name: 'Up', unit: 'count', query, bad: 'down', hosts }
+      return { service, role, key: 'up', name: 'Up', unit: 'count', query, bad: 'down', limit: 0.5, hosts }
     },
     /** How busy the machines of a service are, from the node exporter where there is one. */
     async machines(service: string, window: Window): Promise<Signal | undefined> {
@@ -207,20 +216,35 @@ function createReader(desk: IncidentDesk, metrics: Metrics, gaps: string[]) {
       if (hosts.length === 0) return undefined
       return { service, role: 'service', key: 'cpu', name: 'Machine CPU', unit: 'ratio', query, hosts }
     },
-    /** Targets of any other service on these hosts that are down now. */
+    /** Targets of any other service on these hosts that are down now, and since when. */
     async machinesDown(hosts: readonly string[], service: string | undefined, window: Window): Promise<Survey['down']> {
       if (hosts.length === 0) return []
       const known = desk.hosts.filter(({ id }) => hosts.includes(id))
-      const found = (await asked('targets that are down', () => metrics.instant('up == 0'))) ?? []
-      return found.slice(0, SERIES).flatMap(({ labels }) => {
+      const found = await range('targets that are down', 'up == 0', window)
+      return found.slice(0, SERIES).flatMap(({ labels, points }) => {
         const host = desk.config.hostLabels
           .map((label) => hostOf(labels[label], known)?.id)
           .find((id) => id !== undefined)
         const other = desk.config.serviceLabels.map((label) => labels[label]).find((name) => name !== undefined)
-        return host === undefined || other === undefined || other === service
-          ? []
-          : [{ service: other, host, since: window.to }]
+        const since = downSince(points, window)
+        if (host === undefined || other === undefined || other === service || since === undefined) return []
+        return [{ service: other.slice(0, 200), host, since }]
       })
+    },
+    /** Hosts whose service is down and that SSH does not reach either: then it is not only the service. */
+    async unreachable(down: Survey['down'], service: Service): Promise<Survey['down']> {
+      const recipe = toRecipe(service)
+      const found = await Promise.all(
+        down.slice(0, PROBED).map(async ({ host, since }) => {
+          try {
+            await desk.target.probe(host, recipe)
+            return []
+          } catch (error) {
+            return asFault(error).code === 'target.unreachable' ? [{ service: 'SSH', host, since }] : []
+          }
+        }),
+      )
+      return found.flat()
     },
     async expired(services: readonly string[]): Promise<Survey['expired']> {
       if (services.length === 0) return []
@@ -271,6 +295,18 @@ function unitOf(query: string): Signal['unit'] {
   if (/\//.test(query)) return 'ratio'
   if (/_seconds(_bucket)?\b/.test(query) && /histogram_quantile|_duration|latency/.test(query)) return 'seconds'
   return 'count'
+}
+
+/** When the last stretch of points began, if it lasts until now. */
+function downSince(points: readonly [number, number][], { to, step }: Window): number | undefined {
+  const last = points.at(-1)
+  if (last === undefined || last[0] < to - 2 * step) return undefined
+  let since = last[0]
+  for (const [at] of points.toReversed()) {
+    if (since - at > 1.5 * step) break
+    since = at
+  }
+  return since
 }
 
 function downIn({ service, hosts, key }: Signal): Survey['down'] {
@@ -333,8 +369,13 @@ async function otherReleases(
       if (++seen > 10 || Date.parse(createdAt) / 1000 < now - LONGEST_BEFORE - 86_400) break
       const at = startedAt === undefined ? undefined : Date.parse(startedAt) / 1000
       if (id !== except && at !== undefined && at > now - LONGEST_BEFORE)
-        found.push({ id, service: name, candidate, startedAt: at })
+        found.push({ id, service: name, candidate, startedAt: at, state: standing(state) })
     }
   }
   return found
+}
+
+/** What can still be done with it: what is rolling back is as good as over. */
+function standing({ at }: Release['state']): 'rolling out' | 'held' | 'over' {
+  return at === 'rolling out' || at === 'held' ? at : 'over'
 }

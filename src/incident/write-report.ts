@@ -1,7 +1,8 @@
-import { costOf, nothingUsed } from '../agent/budget.ts'
+import { costOf } from '../agent/budget.ts'
 import { clean, fence } from '../agent/fence.ts'
 import { type AgentResult, type CallRecord, runAgent } from '../agent/loop.ts'
 import type { Prompts } from '../agent/prompts.ts'
+import { nothingUsed } from '../lib/usage.ts'
 import type { Flow } from '../ports/flow.ts'
 import type { Model } from '../ports/model.ts'
 import { episodesOf } from './alert.ts'
@@ -9,7 +10,7 @@ import type { IncidentDesk } from './desk.ts'
 import { keptOf } from './kept.ts'
 import { parseDiagnosis } from './parse-diagnosis.ts'
 import { diagnosisPrompt } from './prompt-input.ts'
-import { diagnosing, putInThread } from './publish.ts'
+import { showReport } from './publish.ts'
 import type { Diagnosis } from './report.ts'
 import type { reportByRules } from './rules.ts'
 import { knownAddresses, safeText } from './safe-text.ts'
@@ -113,12 +114,12 @@ async function namesOf({ tools }: IncidentDesk): Promise<string[]> {
 }
 
 /** Edits the report's message before a call of the model, every few seconds at most. */
-function progress({ desk, incident, flow, id }: Work): (step: number) => Promise<void> {
+function progress({ desk, id }: Work): (step: number) => Promise<void> {
   let shown = Number.NEGATIVE_INFINITY
   return async (step) => {
     if (performance.now() - shown < PROGRESS_MS) return
     shown = performance.now()
-    await putInThread(desk, await desk.incidents.need(incident), flow.id, diagnosing({ id }, step))
+    await showReport(desk, id, step)
   }
 }
 

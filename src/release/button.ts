@@ -15,6 +15,9 @@ const boundSchema = z.object({
   expires: z.string().optional(),
   /** Retry and Skip: only these of the hosts that failed. */
   hosts: z.array(z.string()).optional(),
+  /** The report whose evidence it is offered on; it is then bound to where the release stood as well, not only to the release. */
+  offeredBy: z.string().optional(),
+  state: z.string().optional(),
 })
 export type Bound = z.infer<typeof boundSchema>
 
@@ -50,8 +53,14 @@ const LOOK: Record<string, { label: string; style: Button['style']; confirm?: (r
   },
 }
 
-/** A button for an action on this release as it stands, and the row that its id is looked up by. */
-export function buttonFor(release: Release, action: string): { button: Button; bound: Bound } {
+/** Where a release stands as far as those who press are concerned: `held 1`, `rolling out 2 observing`, `done`. */
+export function standingOf({ state }: Release): string {
+  const batch = 'batch' in state ? ` ${state.batch}` : ''
+  return `${state.at}${batch}${state.at === 'rolling out' ? ` ${state.doing}` : ''}`
+}
+
+/** A button for an action on this release as it stands, and the row that its id is looked up by. `offeredBy` is a report's id. */
+export function buttonFor(release: Release, action: string, offeredBy?: string): { button: Button; bound: Bound } {
   const look = LOOK[action]
   if (look === undefined) throw new Error(`no look for ${action}`)
   const { state } = release
@@ -62,6 +71,7 @@ export function buttonFor(release: Release, action: string): { button: Button; b
     turn: release.turn,
     ...(action === 'release.promote' && state.at === 'rolling out' ? { batch: state.batch } : {}),
     ...(state.at === 'awaiting approval' ? { expires: state.until } : {}),
+    ...(offeredBy === undefined ? {} : { offeredBy, state: standingOf(release) }),
   }
   const id = createHash('sha256').update(JSON.stringify(bound)).digest('hex').slice(0, 24)
   return {

@@ -13,7 +13,7 @@ import { occupy } from './occupy.ts'
 import { isOver, type Release } from './release.ts'
 import { mark, setScene, sturdy, tell } from './scene.ts'
 import { showCard } from './show.ts'
-import { steer } from './steer.ts'
+import { movedOn, steer } from './steer.ts'
 import { takeBack } from './take-back.ts'
 
 const inputSchema = z.object({ release: z.string(), by: z.string() })
@@ -38,7 +38,8 @@ export async function rollback(desk: Desk, bound: Bound, person: Person): Promis
   const begun = await desk.releases.update(release.id, (current) => {
     answer = yes(`Rolling back ${current.service} to ${current.current ?? 'nothing'}.`)
     const offered = isOver(current.state) && actionsNow(current).includes('release.rollback')
-    if (!offered || bound.turn !== current.turn || bound.planHash !== current.planHash) answer = no(stale(current))
+    if (!offered || bound.planHash !== current.planHash) answer = no(stale(current))
+    else answer = movedOn(current, bound) ?? (bound.turn === current.turn ? answer : no(stale(current)))
     if (!answer.ok) return undefined
     return {
       ...current,

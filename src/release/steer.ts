@@ -4,7 +4,7 @@ import { mayDo } from '../access/policy.ts'
 import { suggestion } from '../lib/did-you-mean.ts'
 import type { Json } from '../ports/store.ts'
 import { type Answer, no, stale, yes } from './answer.ts'
-import { actionsNow, type Bound } from './button.ts'
+import { actionsNow, type Bound, standingOf } from './button.ts'
 import type { Desk } from './desk.ts'
 import { failingHosts, gateFailed, isOver, type Release } from './release.ts'
 
@@ -87,6 +87,19 @@ function toldAbout(release: Release, { kind, hosts }: Order): string {
 }
 
 /**
+ * Why a report's button counts no longer: it was offered for a state that the release has left. What the release's own card shows
+ * is bound to less, because stopping counts whenever it arrives.
+ */
+export function movedOn(release: Release, bound: Bound): Answer | undefined {
+  if (bound.offeredBy === undefined) return undefined
+  if (bound.turn === release.turn && bound.state === standingOf(release)) return undefined
+  return no(
+    `The release has moved on. ${stale(release)}`,
+    "look at the report's message: it has a fresh button if it still offers one",
+  )
+}
+
+/**
  * Stopping counts whenever it arrives before the release is over. It is written on the document by compare-and-set, so that a
  * release that is just about to be done yields to it instead.
  */
@@ -98,6 +111,7 @@ async function stop(desk: Desk, bound: Bound, person: Person, kind: 'abort' | 'r
     else if (bound.planHash !== current.planHash) answer = no('The plan has changed since this card was posted.')
     else if (current.stop !== undefined)
       answer = no(`${current.stop.by} has pressed ${current.stop.kind} already; it is being done.`)
+    else answer = movedOn(current, bound) ?? answer
     return answer.ok ? { ...current, stop: { kind, by: person.id, turn: current.turn } } : undefined
   })
   await tellStop(desk, release)

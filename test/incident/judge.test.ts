@@ -70,13 +70,172 @@ const cases: [string, Survey, 'release' | 'not the release' | 'unknown', RegExp]
     /^store, which it calls, is down$/,
   ],
   [
-    'what it calls went bad with it',
+    'what it calls went bad before it',
+    survey({
+      release: everywhere,
+      signals: [badAll, callee({ level: (at) => (at >= T.onset - 30 ? 0.5 : 0.001) })],
+    }),
+    'not the release',
+    /^Error Rate of store, which it calls, went from 0\.1\d* % to 50\.?\d* % before it$/,
+  ],
+  [
+    'what it calls went bad with it, and nobody can say which came first',
     survey({
       release: everywhere,
       signals: [badAll, callee({ level: (at) => (at >= T.onset ? 0.5 : 0.001) })],
     }),
+    'unknown',
+    /^Error Rate of store, which it calls, went from 0\.1\d* % to 50\.?\d* % at the same time$/,
+  ],
+  [
+    'the alert is about something that all hosts share, though hosts with it are slower',
+    survey({
+      alerting: ['h1', 'h2', 'h3', 'h4'],
+      signals: [
+        { ...badEverywhere, role: 'alert', key: 'alert', name: 'HighErrorRate', limit: 0.05 },
+        signal({
+          key: 'latency',
+          name: 'Latency',
+          unit: 'seconds',
+          level: (at, host) => (at >= T.onset && canary.has(host) ? 0.095 : 0.048),
+        }),
+      ],
+    }),
     'not the release',
-    /^Error Rate of store, which it calls, went from 0\.1\d* % to 50\.?\d* % no later$/,
+    /^HighErrorRate is 8\.?\d* % on hosts that have it and 8\.?\d* % on the others: hosts without it are as bad$/,
+  ],
+  [
+    'symptoms that contradict each other, and no series of the alert',
+    survey({
+      signals: [
+        badEverywhere,
+        signal({
+          key: 'latency',
+          name: 'Latency',
+          unit: 'seconds',
+          level: (at, host) => (at >= T.onset && canary.has(host) ? 0.5 : 0.048),
+        }),
+      ],
+    }),
+    'unknown',
+    /^Latency is .* on the others, but Error Rate is .*: hosts without it are as bad$/,
+  ],
+  [
+    'the process of the canary dies',
+    survey({
+      alerting: ['h1'],
+      signals: [
+        signal({
+          role: 'alert',
+          key: 'alert',
+          name: 'InstanceDown',
+          unit: 'count',
+          bad: 'down',
+          limit: 0.5,
+          level: (at, host) => (at >= T.onset && canary.has(host) ? 0 : 1),
+        }),
+      ],
+      down: [{ service: 'shop', host: 'h1', since: T.onset }],
+    }),
+    'release',
+    /^v2\.0\.0: InstanceDown is 0 on hosts that have it and 1\S* on the others$/,
+  ],
+  [
+    'its process dies on every host, and all have it',
+    survey({
+      release: everywhere,
+      alerting: [],
+      signals: [
+        signal({
+          key: 'up',
+          name: 'Up',
+          unit: 'count',
+          bad: 'down',
+          limit: 0.5,
+          level: (at) => (at >= T.onset ? 0 : 1),
+          ...all,
+        }),
+        traffic(() => 50, all),
+      ],
+    }),
+    'release',
+    /^v2\.0\.0: Up is 0 and was 1\S* before it came$/,
+  ],
+  [
+    'the machine of the canary does not answer at all',
+    survey({
+      alerting: ['h1'],
+      signals: [
+        signal({
+          role: 'alert',
+          key: 'alert',
+          name: 'InstanceDown',
+          unit: 'count',
+          bad: 'down',
+          limit: 0.5,
+          level: (at, host) => (at >= T.onset && host === 'h1' ? 0 : 1),
+        }),
+      ],
+      down: [
+        { service: 'shop', host: 'h1', since: T.onset },
+        { service: 'SSH', host: 'h1', since: T.onset },
+      ],
+    }),
+    'not the release',
+    /^everything on h1 is down, not only shop$/,
+  ],
+  [
+    'a job beside the service saturates the machine of the canary, after the deploy',
+    survey({
+      alerting: ['h1', 'h2'],
+      signals: [
+        badCanary,
+        signal({
+          key: 'cpu',
+          name: 'Machine CPU',
+          unit: 'ratio',
+          level: (at, host) => (canary.has(host) && at > T.deploy ? 0.99 : 0.3),
+        }),
+        signal({ key: 'cpu', name: 'CPU', unit: 'cores', level: () => 0.2 }),
+      ],
+    }),
+    'not the release',
+    /^h1 is saturated: its CPU is 9\d\.?\d* % busy, though the service uses no more of it$/,
+  ],
+  [
+    'the new version itself saturates its machines',
+    survey({
+      alerting: ['h1', 'h2'],
+      signals: [
+        badCanary,
+        signal({
+          key: 'cpu',
+          name: 'Machine CPU',
+          unit: 'ratio',
+          level: (at, host) => (canary.has(host) && at > T.deploy ? 0.99 : 0.3),
+        }),
+        signal({
+          key: 'cpu',
+          name: 'CPU',
+          unit: 'cores',
+          level: (at, host) => (canary.has(host) && at > T.deploy ? 3.5 : 0.2),
+        }),
+      ],
+    }),
+    'release',
+    /on the others$/,
+  ],
+  [
+    'traffic that doubles with the trouble may be retries',
+    survey({ release: everywhere, signals: [badAll, traffic((at) => (at >= T.onset ? 120 : 50), all)] }),
+    'unknown',
+    /^traffic was 200 \/s and is 480 \/s since it began$/,
+  ],
+  [
+    'a certificate that expired long ago',
+    survey({ from: 0, signals: [badCanary], expired: [{ name: 'old.example', at: -86_400 }] }),
+    'release',
+    /on the others$/,
   ],
   [
     'what it calls is down, but only hosts with the release suffer',

@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, it, test } from 'vitest'
 import { recheck } from '../../src/incident/recheck.ts'
+import type { Signal } from '../../src/incident/survey.ts'
+import { translate } from '../../src/lib/catalogue/translate.ts'
 import { Fault } from '../../src/lib/fault.ts'
 import type { Metrics, Series } from '../../src/ports/metrics.ts'
 import { scriptedModel } from '../agent/loop-kit.ts'
@@ -49,7 +51,7 @@ describe('after a rollback', () => {
       { errors: [series({ host: 'h1' }, [1000, value]), series({ host: 'h3' }, [1000, 0.002])] },
     )
     expect(found.at).toBe(at)
-    expect(found.why).toMatch(/errors is at .*, was 0.183 in the trouble and 0.002 before it/)
+    expect(found.why).toMatch(/^errors on h1 is at .*, was 0.183 in the trouble and 0.002 before it$/)
   })
 
   it('one series that is still bad is enough', async () => {
@@ -78,7 +80,10 @@ describe('after a rollback', () => {
 
   it('a condition that gives nothing again is recovered', async () => {
     const then = { 'errors > 0.05': [series({ host: 'h1' }, [500, 0.2], [520, 0.2])] }
-    expect((await look(then, { 'errors > 0.05': [] })).at).toBe('recovered')
+    expect(await look(then, { 'errors > 0.05': [] })).toEqual({
+      at: 'recovered',
+      why: 'the condition on errors gives 0 series, gave 1 in the trouble and none before it',
+    })
     await world.close()
     expect((await look(then, { 'errors > 0.05': [series({ host: 'h1' }, [1000, 0.2])] })).at).toBe('not recovered')
   })
@@ -112,7 +117,94 @@ describe('after a rollback', () => {
     const found = await look({}, now, survey)
     expect(found).toEqual({
       at: 'not recovered',
-      why: 'the alert is at 18 %, was 18.3 % in the trouble and 0.2 % before it',
+      why: 'HighErrorRate on h1 is at 18 %, was 18.3 % in the trouble and 0.2 % before it',
     })
+  })
+})
+
+describe('what it says', () => {
+  const RATE = `sum by (host) (rate(http_requests_total{job="shop",code=~"5.."}[1m])) / sum by (host) (rate(http_requests_total{job="shop"}[1m]))`
+  const bad = (normal: number, trouble: number, on = ['h1']) =>
+    signal({ query: RATE, level: (at, host) => (at >= T.onset && on.includes(host) ? trouble : normal) })
+  const errors = bad(0, 0.081)
+  const at = (query: string, values: Record<string, number>) => ({
+    [query]: Object.entries(values).map(([host, value]) => series({ host }, [1000, value])),
+  })
+  const then = { [RATE]: [course({ host: 'h1' }, 0, 0.081)] }
+  const of = (...signals: Signal[]) => ({ ...guilty, signals })
+
+  it('names a signal of the survey as people know it, on its host, in its unit', async () => {
+    expect(await look(then, at(RATE, { h1: 0, h2: 0, h3: 0, h4: 0 }), of(errors))).toEqual({
+      at: 'recovered',
+      why: expect.stringMatching(
+        /^Error Rate on h1 is at 0 %, was 8\.\d+ % in the trouble and 0 % before it$/,
+      ) as unknown as string,
+    })
+  })
+
+  it('does so in Chinese', async () => {
+    const { why } = await look(then, at(RATE, { h1: 0 }), of(errors))
+    expect(translate(`Recovered after R-7 was rolled back: ${why}; ${why}`, 'zh')).toMatch(
+      /^R-7 回滚后已恢复：(h1 的错误率现为 0 %，故障期间为 8\.\d+ %，之前为 0 %[；]?){2}$/,
+    )
+  })
+
+  it('never cites a query: what is no signal goes by its metrics', async () => {
+    const query = `sum by (host) (rate(http_requests_total{code=~"5.."}[2m])) / ignoring(code) sum by (host) (rate(http_all_total[2m]))`
+    const { why } = await look({ [query]: [course({ host: 'h1' }, 0, 0.081)] }, at(query, { h1: 0 }))
+    expect(why).toBe('http_requests_total, http_all_total on h1 is at 0, was 0.081 in the trouble and 0 before it')
+    await world.close()
+    const vector = await look({ 'vector(1)': [course({}, 0, 1)] }, { 'vector(1)': [series({}, [1000, 0])] })
+    expect(vector.why).toBe('a query of the report is at 0, was 1 in the trouble and 0 before it')
+  })
+
+  it('names three series at most, the alert and signals before other queries', async () => {
+    const alert = { ...bad(0.001, 0.2), role: 'alert' as const, key: 'alert' as const, name: 'ShopErrors', query: 'a' }
+    const second = { ...bad(0.001, 0.3), name: 'Other Rate', query: 'b' }
+    const queries = { x: then[RATE] ?? [], b: then[RATE] ?? [], ...then, y: then[RATE] ?? [] }
+    const calm = { h1: 0, h2: 0, h3: 0, h4: 0 }
+    const now = { ...at('a', calm), ...at('b', calm), ...at('x', calm), ...at('y', calm), ...at(RATE, calm) }
+    const { why } = await look(queries, now, of(alert, errors, second))
+    expect(why.split('; ').map((each) => each.replace(/ on .*/, ''))).toEqual([
+      'ShopErrors',
+      'Error Rate',
+      'Other Rate',
+    ])
+  })
+
+  it('tells the alert once when a signal says the same', async () => {
+    const alert = { ...errors, role: 'alert' as const, key: 'alert' as const, name: 'ShopErrors', query: 'a' }
+    const now = { ...at('a', { h1: 0, h2: 0 }), ...at(RATE, { h1: 0, h2: 0 }) }
+    expect((await look(then, now, of(alert, errors))).why).toMatch(
+      /^Error Rate on h1 is at 0 %, was [\d.]+ % in the [^;]*$/,
+    )
+  })
+
+  it('is of the host that was worst, when all are back', async () => {
+    const both = signal({
+      query: RATE,
+      level: (time, host) => (time < T.onset ? 0.001 : host === 'h2' ? 0.3 : host === 'h1' ? 0.08 : 0.001),
+    })
+    expect((await look(then, at(RATE, { h1: 0.001, h2: 0.001 }), of(both))).why).toMatch(
+      /^Error Rate on h2 is at 0.1 %/,
+    )
+    await world.close()
+    const found = await look(then, at(RATE, { h1: 0.08, h2: 0.001 }), of(both))
+    expect(found).toMatchObject({ at: 'not recovered', why: expect.stringMatching(/^Error Rate on h1 is at 8 %/) })
+  })
+
+  it('leaves out a host whose signal moved within its noise, or for the better', async () => {
+    const level = (time: number, host: string) => {
+      if (host === 'h1') return time < T.onset ? 0.001 : 0.08
+      if (host === 'h2') return time < T.onset ? 0.001 : 0.0014
+      return time < T.onset ? 0.05 : 0.001
+    }
+    const now = at(RATE, { h1: 0.001, h2: 0.0014, h3: 0.001, h4: 0.001 })
+    expect((await look(then, now, of(signal({ query: RATE, level })))).at).toBe('recovered')
+  })
+
+  it('adds up several series of a host, as the survey does', async () => {
+    const now = { [RATE]: [1, 2].map((n) => series({ host: 'h1', path: `/${n}` }, [1000, 0.04])) }
+    expect((await look(then, now, of(errors))).why).toMatch(/^Error Rate on h1 is at 8 %/)
   })
 })

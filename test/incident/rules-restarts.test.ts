@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest'
-import { chartsOf } from '../../src/incident/charts-of.ts'
 import { judge } from '../../src/incident/judge.ts'
 import { reportByRules } from '../../src/incident/rules.ts'
 import { findingsOf } from '../../src/incident/rules-findings.ts'
@@ -31,24 +30,8 @@ describe('a target that did not answer', () => {
       const { content, promQL } = report(restart, language)
       expect(content).not.toMatch(/answer|响应/)
       expect(promQL).not.toContain(QUERY)
-      expect(content).toMatch(language === 'en' ? /Unchanged: Up\./ : /无明显变化：Up/)
+      expect(content).toMatch(language === 'en' ? /Unchanged: Up\./ : /无明显变化：存活状态。/)
     }
-  })
-
-  test('is drawn as it was, and not chosen for its restart', () => {
-    const [up] = restart.signals.slice(1)
-    const only = { ...restart, signals: up === undefined ? [] : [up] }
-    const long = { ...only, at: T.deploy + 10, to: T.deploy + 10 }
-    const cut = long.signals.map((each) => ({
-      ...each,
-      hosts: each.hosts.map((host) => ({
-        ...host,
-        points: [...host.points.filter(([at]) => at <= T.deploy + 10), [T.deploy + 20, 1] as [number, number]],
-      })),
-    }))
-    // Without anything that moved, the service's first signal stands for it: with all of its points.
-    const [chart] = chartsOf({ ...long, signals: [...cut, { ...errors, hosts: [] }] }, 'en')
-    expect(chart?.chart.series[0]?.points).toEqual(cut[0]?.hosts[0]?.points)
   })
 
   test.each<[string, Survey, string[]]>([

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
 import Anthropic from '@anthropic-ai/sdk'
 import { callModel, type ModelOptions } from '../../lib/model-call.ts'
+import { ownHeaders } from '../../lib/own-headers.ts'
+import { addUsage, nothingUsed } from '../../lib/usage.ts'
 import type { Model, ModelAnswer, ModelRequest, ToolCall, Usage } from '../../ports/model.ts'
 import { type Piece, readMessage, readStream } from './answer.ts'
 import { bodyOf } from './messages.ts'
@@ -23,6 +25,8 @@ export function createAnthropicModel(options: ModelOptions): Model {
   const client = new Anthropic({
     baseURL: options.baseUrl,
     apiKey: options.key(),
+    // Whatever the environment says about another account is not meant for this one.
+    authToken: null,
     maxRetries: 0,
     // Ours comes first: it counts all attempts, and the body as well.
     timeout: options.limitSeconds * 1000 + 60_000,
@@ -31,7 +35,10 @@ export function createAnthropicModel(options: ModelOptions): Model {
     // A redirect would take the key along.
     fetchOptions: { redirect: 'manual' },
     // Since version 1 the SDK sends the key as a bearer token; gateways from before that read this header.
-    defaultHeaders: own ? {} : { 'x-api-key': options.key() },
+    defaultHeaders: ownHeaders('ANTHROPIC_CUSTOM_HEADERS', {
+      authorization: `Bearer ${options.key()}`,
+      ...(own ? {} : { 'x-api-key': options.key() }),
+    }),
   })
   const remembered = new Map<string, { context: string; content: Block[] }>()
   // A gateway may not know the version that the SDK sends.
@@ -42,9 +49,9 @@ export function createAnthropicModel(options: ModelOptions): Model {
     const context = digest([request.system, request.tools])
     let thinking: Thinking = 'echo'
     let aged = false
-    let spent = none
+    let spent = nothingUsed
     const spend = (usage: Usage): void => {
-      spent = sum(spent, usage)
+      spent = addUsage(spent, usage)
     }
 
     const recall = (calls: ToolCall[]): Block[] | undefined => {
@@ -89,7 +96,7 @@ export function createAnthropicModel(options: ModelOptions): Model {
     if (calls.length > 0 && content.some(({ type }) => type !== 'text' && type !== 'tool_use'))
       remember(calls, { context, content: content.map((block) => mended(block, calls)) })
     const { seconds } = outcome
-    return { ok: true, text, calls, stop: stopOf(stop, calls), usage: sum(spent, usage), model, seconds }
+    return { ok: true, text, calls, stop: stopOf(stop, calls), usage: addUsage(spent, usage), model, seconds }
   }
 
   function remember(calls: ToolCall[], turn: { context: string; content: Block[] }): void {
@@ -107,17 +114,6 @@ export function createAnthropicModel(options: ModelOptions): Model {
 function mended(block: { type: string; id?: unknown }, calls: ToolCall[]): Block {
   const unread = calls.some(({ id, arguments: input }) => id === block.id && input === undefined)
   return (unread ? { ...block, input: {} } : block) as Block
-}
-
-const none: Usage = { input: 0, cacheRead: 0, cacheWrite: 0, output: 0 }
-
-function sum(a: Usage, b: Usage): Usage {
-  return {
-    input: a.input + b.input,
-    cacheRead: a.cacheRead + b.cacheRead,
-    cacheWrite: a.cacheWrite + b.cacheWrite,
-    output: a.output + b.output,
-  }
 }
 
 function stopOf(stop: string | null, calls: ToolCall[]): 'end' | 'tools' | 'length' | 'refusal' {

@@ -100,6 +100,8 @@ export function createMcpTools(options: McpToolsOptions): McpTools {
         `There is no tool ${JSON.stringify(clean(name).slice(0, 80))}. Use one of those that were offered.`,
       )
     const { known } = found
+    const wrong = unknownArgument(known, args)
+    if (wrong !== undefined) return refusal(wrong)
     const called = await connection.call(known.serverTool, known.translate?.(args) ?? args, signal)
     if (!called.ok) return refusal(redact(called.because))
     return boundResult(called.result, known, args, { kept, redact })
@@ -144,6 +146,15 @@ export function createMcpTools(options: McpToolsOptions): McpTools {
       await Promise.all([...connections.values()].map((connection) => connection.close()))
     },
   }
+}
+
+/** Of the seed's tools, whose arguments we know: one that does nothing would pass for one that did what it says. */
+function unknownArgument({ name, inputSchema }: Known, args: Record<string, Json | undefined>): string | undefined {
+  if (inputSchema === undefined) return undefined
+  const known = Object.keys(Object(Object(inputSchema).properties))
+  const wrong = Object.keys(args).find((each) => !known.includes(each))
+  if (wrong === undefined) return undefined
+  return `${name} has no argument ${JSON.stringify(clean(wrong).slice(0, 80))}. It takes ${known.join(', ')}.`
 }
 
 /** As the model sees it: our words for the seed's tools, the server's for others, cleaned and not longer than is useful. */

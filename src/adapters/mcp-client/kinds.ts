@@ -1,5 +1,8 @@
 import type { Json } from '../../ports/store.ts'
-import type { Kind, ServerPlan } from './config.ts'
+import type { ServerPlan } from './config.ts'
+import { npmAnswers } from './npm-answers.ts'
+
+type Args = Record<string, Json | undefined>
 
 /** One tool as the model sees it, and how a call becomes one of the server's own. */
 export interface Known {
@@ -11,12 +14,13 @@ export interface Known {
   description?: string
   inputSchema?: Json
   /** Arguments of the model as the server wants them; left out: as they are. */
-  translate?: (args: Record<string, Json | undefined>) => Record<string, Json | undefined>
+  translate?: (args: Args) => Args
+  /** The server's answer in the shape of the seed's; left out: it has it. */
+  shape?: (args: Args, value: unknown) => unknown
   /** Answers are Prometheus' results, which can be summarised. */
   prometheus: boolean
 }
 
-type Args = Record<string, Json | undefined>
 const text = (description: string) => ({ type: 'string', description })
 const schema = (properties: Record<string, Json>, required: string[]): Json => ({
   type: 'object',
@@ -25,7 +29,12 @@ const schema = (properties: Record<string, Json>, required: string[]): Json => (
   additionalProperties: false,
 })
 
-/** The seed's five tools: the names and arguments of pab1it0/prometheus-mcp-server. Whatever the server, the model sees these. */
+const paging = {
+  limit: { type: 'integer', minimum: 0, description: 'most entries that are returned' },
+  offset: { type: 'integer', minimum: 0, description: 'entries to leave out at the beginning' },
+}
+
+/** The seed's five tools: the names and arguments of pab1it0/prometheus-mcp-server 1.6.2. Whatever the server, the model sees these. */
 export const seedTools = {
   execute_query: {
     description:
@@ -50,36 +59,61 @@ export const seedTools = {
     description: 'List the names of the metrics that exist. Give a filter: there may be thousands.',
     inputSchema: schema(
       {
-        limit: { type: 'integer', minimum: 1, description: 'most names that are returned' },
-        offset: { type: 'integer', minimum: 0, description: 'names to leave out at the beginning' },
+        ...paging,
         filter_pattern: text('part of the name, upper and lower case alike'),
+        refresh_cache: {
+          type: 'boolean',
+          description: 'also metrics of the last five minutes, where names are cached',
+        },
       },
       [],
     ),
   },
   get_metric_metadata: {
-    description: 'Type, unit and help text of one metric.',
-    inputSchema: schema({ metric: text('name of the metric') }, ['metric']),
+    description:
+      'Type, unit and help text of one metric, or without a name those of all metrics. A filter finds metrics by what their help says.',
+    inputSchema: schema(
+      {
+        metric: text('name of the metric'),
+        filter_pattern: text('part of the name or of the help text, upper and lower case alike'),
+        ...paging,
+      },
+      [],
+    ),
   },
   get_targets: {
     description: 'The targets that Prometheus scrapes: labels, health and the last error of each.',
-    inputSchema: schema({}, []),
+    inputSchema: schema(
+      {
+        state: {
+          type: 'string',
+          enum: ['active', 'dropped', 'any'],
+          description: 'active when left out; dropped ones were found, and left out by relabelling',
+        },
+        scrape_pool: text('only those of this scrape pool, which is named like its job'),
+        ...paging,
+      },
+      [],
+    ),
   },
 } satisfies Record<string, { description: string; inputSchema: Json }>
 export type SeedTool = keyof typeof seedTools
 
-const pick =
-  (...names: string[]) =>
-  (args: Args): Args =>
-    Object.fromEntries(names.flatMap((name) => (args[name] === undefined ? [] : [[name, args[name]]])))
+/** Models write null for what they leave out, which not every server takes. */
+const given = (args: Args): Args => Object.fromEntries(Object.entries(args).filter(([, value]) => value !== null))
 
 /** The seed's names on the left, those of npm prometheus-mcp 1.1.3 on the right; it neither filters nor pages, so we do. */
-const npmNames: Record<SeedTool, string> = {
-  execute_query: 'prometheus_query',
-  execute_range_query: 'prometheus_query_range',
-  list_metrics: 'prometheus_list_metrics',
-  get_metric_metadata: 'prometheus_metric_metadata',
-  get_targets: 'prometheus_list_targets',
+const npm: Record<SeedTool, { name: string } & Pick<Known, 'translate' | 'shape'>> = {
+  execute_query: { name: 'prometheus_query' },
+  execute_range_query: { name: 'prometheus_query_range' },
+  list_metrics: { name: 'prometheus_list_metrics', translate: () => ({}), shape: npmAnswers.list_metrics },
+  get_metric_metadata: {
+    name: 'prometheus_metric_metadata',
+    // It needs a name; Prometheus takes an empty one for all of them.
+    translate: ({ metric }) => ({ metric: metric ?? '' }),
+    shape: npmAnswers.get_metric_metadata,
+  },
+  get_targets: { name: 'prometheus_list_targets', translate: () => ({}), shape: npmAnswers.get_targets },
 }
 
 /**
@@ -117,11 +151,10 @@ function toolsOf({ kind, toolPrefix, tools }: ServerPlan): Known[] {
     case 'prometheus-mcp-server':
       return seedNames.map((name) => ({ ...seed(name), serverTool: prefixed(name) }))
     case 'prometheus-mcp':
-      return seedNames.map((name) => ({
-        ...seed(name),
-        serverTool: prefixed(npmNames[name]),
-        ...(name === 'list_metrics' ? { translate: pick() } : {}),
-      }))
+      return seedNames.map((tool) => {
+        const { name, ...differently } = npm[tool]
+        return { ...seed(tool), ...differently, serverTool: prefixed(name) }
+      })
     case 'github':
       return githubTools.map((name) => ({ name, serverTool: prefixed(name), prometheus: false }))
     case 'custom':
@@ -133,8 +166,7 @@ const seedNames = Object.keys(seedTools) as SeedTool[]
 
 function seed(name: SeedTool): Known {
   const { description, inputSchema } = seedTools[name]
-  const names = Object.keys((inputSchema as { properties: Record<string, Json> }).properties)
-  return { name, serverTool: name, description, inputSchema, translate: pick(...names), prometheus: true }
+  return { name, serverTool: name, description, inputSchema, translate: given, prometheus: true }
 }
 
 /** Providers take names of letters, digits, _ and - only, at most 64 (Anthropic and OpenAI alike). */
@@ -160,8 +192,3 @@ export function nameTools(plans: readonly ServerPlan[]): Map<string, { plan: Ser
 
 /** The additional tool that pages what was kept. */
 export const readResult = 'read_result'
-
-/** Kinds whose tools speak of one Prometheus. */
-export function isPrometheus(kind: Kind): boolean {
-  return kind.startsWith('prometheus')
-}

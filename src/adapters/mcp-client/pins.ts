@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
+import { canonicalJson } from '../../lib/canonical-json.ts'
 import type { Json, Store } from '../../ports/store.ts'
 import { clean } from './clean.ts'
 
@@ -17,18 +18,8 @@ export type PinDocument = z.output<typeof document>
 /** sha256 of name, description and input schema as the server gave them, in canonical JSON (keys sorted). */
 export function definitionHash({ name, description, inputSchema }: Definition): string {
   return createHash('sha256')
-    .update(canonical({ name, description: description ?? '', inputSchema }))
+    .update(canonicalJson({ name, description: description ?? '', inputSchema }))
     .digest('hex')
-}
-
-function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null'
-  const entries = Object.entries(value).filter(([, inner]) => inner !== undefined)
-  return `{${entries
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, inner]) => `${JSON.stringify(key)}:${canonical(inner)}`)
-    .join(',')}}`
 }
 
 export interface Compared {

@@ -1,4 +1,5 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
+import type { Json } from '../../ports/store.ts'
 import { clean, cleanJson } from './clean.ts'
 import { type Kept, mostKeptOfOne, pageCharacters } from './kept.ts'
 import type { Known } from './kinds.ts'
@@ -27,7 +28,7 @@ interface Setting {
 export function boundResult(
   result: CallToolResult,
   known: Known,
-  args: Record<string, unknown>,
+  args: Record<string, Json | undefined>,
   { kept, redact }: Setting,
 ): Bounded {
   const failed = result.isError === true
@@ -153,20 +154,17 @@ function unwrap(value: unknown): unknown {
 }
 
 /** What servers of one meaning shape differently is brought to one: a link costs tokens, and some cannot filter. */
-function ourShape(known: Known, args: Record<string, unknown>, value: unknown): unknown {
+function ourShape(known: Known, args: Record<string, Json | undefined>, value: unknown): unknown {
   if (!known.prometheus) return value
   if (typeof value === 'object' && value !== null && !Array.isArray(value) && 'links' in value) {
     const { links: _, ...rest } = value
     return rest
   }
-  if (!known.serverTool.endsWith('prometheus_list_metrics') || !Array.isArray(value)) return value
-  const pattern = typeof args.filter_pattern === 'string' ? args.filter_pattern.toLowerCase() : ''
-  const names = value.filter((name) => typeof name === 'string' && name.toLowerCase().includes(pattern))
-  const offset = typeof args.offset === 'number' ? args.offset : 0
-  const end = typeof args.limit === 'number' ? offset + args.limit : names.length
-  const metrics = names.slice(offset, end)
-  return { metrics, total_count: names.length, returned_count: metrics.length, offset, has_more: end < names.length }
+  return known.shape?.(args, value) ?? value
 }
+
+const lists = ['metrics', 'metadata', 'activeTargets', 'droppedTargets']
+const totals = ['total_count', 'total_active', 'total_dropped']
 
 function isNothing(value: unknown, whole: string): boolean {
   if (value === undefined) return whole.trim() === ''
@@ -175,8 +173,12 @@ function isNothing(value: unknown, whole: string): boolean {
   if (Array.isArray(value))
     return value.every((each) => typeof each === 'object' && each !== null && Object.keys(each).length === 0)
   if (typeof value !== 'object') return value === ''
-  if ('metrics' in value && Array.isArray(value.metrics)) return value.metrics.length === 0
-  return Object.keys(value).length === 0
+  const entries = Object.entries(value)
+  // A page beyond the end is no proof that there is nothing.
+  if (entries.some(([name, total]) => totals.includes(name) && total !== 0)) return false
+  const parts = entries.filter(([name]) => lists.includes(name))
+  if (parts.length > 0) return parts.every(([, part]) => Object.keys(Object(part)).length === 0)
+  return entries.length === 0
 }
 
 function cut(text: string, most: number): string {

@@ -1,5 +1,6 @@
 import OpenAI from 'openai'
 import { callModel, type ModelOptions } from '../../lib/model-call.ts'
+import { ownHeaders } from '../../lib/own-headers.ts'
 import type { Model, ModelAnswer, ModelRequest, Usage } from '../../ports/model.ts'
 import { type Completion, readChunks, readCompletion } from './answer.ts'
 import { bodyOf, type Form } from './messages.ts'
@@ -27,6 +28,7 @@ export function createOpenAiModel(options: ModelOptions): Model {
     logLevel: 'off',
     // A redirect would take the request along.
     fetchOptions: { redirect: 'manual' },
+    defaultHeaders: ownHeaders('OPENAI_CUSTOM_HEADERS', { authorization: `Bearer ${options.key()}` }),
   })
   const own = new URL(options.baseUrl).hostname.endsWith('openai.com')
   let form: Form = {

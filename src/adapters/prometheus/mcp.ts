@@ -5,6 +5,15 @@ import { z } from 'zod'
 import type { PrometheusConfig } from './config.ts'
 import { type Asked, createApi } from './mcp-api.ts'
 import { type Bounds, boundAnswer, checkRange, timeHint, timeSeconds } from './mcp-bounds.ts'
+import {
+  metadataLengths,
+  metadataPage,
+  metricsLengths,
+  metricsPage,
+  targetStates,
+  targetsLengths,
+  targetsPage,
+} from './mcp-lists.ts'
 
 export interface PrometheusMcp {
   /** Serves one client; may be called again for another. */
@@ -23,19 +32,21 @@ export interface PrometheusMcpOptions {
 const usualBounds: Bounds = { series: 2000, points: 50_000 }
 /** For a client that reads whole answers into a model. */
 export const standaloneBounds: Bounds = { series: 100, points: 5000 }
-const mostTargets = 200
-const usualMetrics = 500
 const longestQuery = 10_000
 const readOnly = { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: true }
 
 const query = z.string().min(1).max(longestQuery).describe('PromQL')
-const moment = (what: string) => z.string().min(1).max(64).describe(`${what}: RFC 3339 or Unix seconds`)
-const metadata = z.record(z.string(), z.array(z.looseObject({})))
-const targets = z.looseObject({ activeTargets: z.array(z.looseObject({})) })
+const moment = (what: string) => z.string().max(64).describe(`${what}: RFC 3339 or Unix seconds`)
+const word = (what: string) => z.string().max(500).nullish().describe(what)
+const paging = ({ usual, most }: { usual: number; most: number }) => ({
+  limit: z.int().min(0).nullish().describe(`most entries: ${usual} when left out, ${most} in any case`),
+  offset: z.int().min(0).default(0).describe('entries to leave out at the beginning'),
+})
 
 /**
- * An MCP server over one Prometheus: the five tools of pab1it0/prometheus-mcp-server with its arguments and result shapes, reading
- * only, every answer bounded. What goes wrong is a result marked as an error that carries Prometheus' reason.
+ * An MCP server over one Prometheus: the five tools of pab1it0/prometheus-mcp-server 1.6.2 that read, with its arguments and result
+ * shapes, but for its links to Prometheus' pages and the labels of active targets before relabelling. Every answer is bounded, and an
+ * argument that does not exist is refused. What goes wrong is a result marked as an error that carries Prometheus' reason.
  * Throws Fault `metrics.credentials-missing` or `metrics.ca-unreadable` at once.
  */
 export function createPrometheusMcp(options: PrometheusMcpOptions): PrometheusMcp {
@@ -50,12 +61,12 @@ export function createPrometheusMcp(options: PrometheusMcpOptions): PrometheusMc
       'execute_query',
       {
         description: 'Execute a PromQL instant query against Prometheus',
-        inputSchema: { query, time: moment('evaluation time, now when left out').optional() },
+        inputSchema: z.strictObject({ query, time: moment('evaluation time, now when left out').nullish() }),
         annotations: { title: 'Execute PromQL Query', ...readOnly },
       },
       async ({ query, time }) => {
-        const at = time === undefined ? undefined : timeSeconds(time)
-        if (time !== undefined && at === undefined) return failed(`time is no time. ${timeHint}`)
+        const at = time ? timeSeconds(time) : undefined
+        if (time && at === undefined) return failed(`time is no time. ${timeHint}`)
         const asked = await api('POST', '/api/v1/query', {
           query,
           timeout: limit,
@@ -68,12 +79,12 @@ export function createPrometheusMcp(options: PrometheusMcpOptions): PrometheusMc
       'execute_range_query',
       {
         description: 'Execute a PromQL range query with start time, end time, and step interval',
-        inputSchema: {
+        inputSchema: z.strictObject({
           query,
           start: moment('start'),
           end: moment('end'),
-          step: z.string().min(1).max(32).describe('distance of two points, such as 15s, 1m, 1h'),
-        },
+          step: z.string().max(32).describe('distance of two points, such as 15s, 1m, 1h'),
+        }),
         annotations: { title: 'Execute PromQL Range Query', ...readOnly },
       },
       async ({ query, start, end, step }) => {
@@ -86,65 +97,51 @@ export function createPrometheusMcp(options: PrometheusMcpOptions): PrometheusMc
       'list_metrics',
       {
         description: 'List the names of the metrics that exist, with filter and paging',
-        inputSchema: {
-          limit: z.int().min(1).max(10_000).optional().describe(`most names, ${usualMetrics} when left out`),
-          offset: z.int().min(0).optional().describe('names to leave out at the beginning'),
-          filter_pattern: z.string().max(200).optional().describe('part of the name, case does not matter'),
-        },
+        inputSchema: z.strictObject({
+          ...paging(metricsLengths),
+          filter_pattern: word('part of the name, case does not matter'),
+          refresh_cache: z.boolean().default(false).describe('changes nothing: every call asks Prometheus'),
+        }),
         annotations: { title: 'List Available Metrics', ...readOnly },
       },
-      async ({ limit: most = usualMetrics, offset = 0, filter_pattern = '' }) => {
+      async (args) => {
         const asked = await api('GET', '/api/v1/label/__name__/values')
-        if (!asked.ok) return failed(asked.reason)
-        const names = z.array(z.string()).safeParse(asked.data)
-        if (!names.success) return failed('Prometheus answered something that is no list of names.')
-        const found = names.data.filter((name) => name.toLowerCase().includes(filter_pattern.toLowerCase()))
-        const metrics = found.slice(offset, offset + most)
-        return json({
-          metrics,
-          total_count: found.length,
-          returned_count: metrics.length,
-          offset,
-          has_more: offset + metrics.length < found.length,
-        })
+        return listed(asked, (data) => metricsPage(data, args), 'list of names')
       },
     )
     server.registerTool(
       'get_metric_metadata',
       {
-        description: 'Get type, help and unit of a metric',
-        inputSchema: { metric: z.string().min(1).max(500).describe('name of the metric') },
+        description: 'Get type, help and unit of a metric as a list, or without a name those of all metrics by name',
+        inputSchema: z.strictObject({
+          metric: word('name of the metric; all of them when left out'),
+          filter_pattern: word('part of the name or of a text, case does not matter'),
+          ...paging(metadataLengths),
+        }),
         annotations: { title: 'Get Metric Metadata', ...readOnly },
       },
-      async ({ metric }) => {
-        const asked = await api('GET', '/api/v1/metadata', { metric })
-        if (!asked.ok) return failed(asked.reason)
-        const known = metadata.safeParse(asked.data)
-        return json(known.success ? (known.data[metric] ?? []).slice(0, 50) : [])
+      async (args) => {
+        const asked = await api('GET', '/api/v1/metadata', args.metric ? { metric: args.metric } : {})
+        return listed(asked, (data) => metadataPage(data, args), 'metadata')
       },
     )
     server.registerTool(
       'get_targets',
       {
-        description: 'Get the scrape targets with their health and last error',
-        inputSchema: {},
+        description: 'Get the scrape targets with their health and last error, those in trouble first',
+        inputSchema: z.strictObject({
+          state: z.enum(targetStates).default('active').describe('dropped: found, and left out by relabelling'),
+          scrape_pool: word('only those of this scrape pool'),
+          ...paging(targetsLengths),
+        }),
         annotations: { title: 'Get Scrape Targets', ...readOnly },
       },
-      async () => {
-        const asked = await api('GET', '/api/v1/targets', { state: 'active' })
-        if (!asked.ok) return failed(asked.reason)
-        const all = targets.safeParse(asked.data)
-        if (!all.success) return failed('Prometheus answered something that is no list of targets.')
-        // The ones in trouble first: they are what is looked for. Labels before relabelling are long and say little.
-        const active = all.data.activeTargets
-          .toSorted((a, b) => Number(a.health === 'up') - Number(b.health === 'up'))
-          .map(({ discoveredLabels: _, ...target }) => target)
-        return json({
-          activeTargets: active.slice(0, mostTargets),
-          total_active: active.length,
-          returned_active: Math.min(active.length, mostTargets),
-          has_more: active.length > mostTargets,
+      async (args) => {
+        const asked = await api('GET', '/api/v1/targets', {
+          ...(args.state === 'any' ? {} : { state: args.state }),
+          ...(args.scrape_pool ? { scrapePool: args.scrape_pool } : {}),
         })
+        return listed(asked, (data) => targetsPage(data, args), 'list of targets')
       },
     )
     return server
@@ -171,6 +168,12 @@ function bounded(asked: Asked, bounds: Bounds): CallToolResult {
     ...(note === undefined ? [] : [note]),
   ]
   return json(data, said)
+}
+
+function listed(asked: Asked, shape: (data: unknown) => object | undefined, what: string): CallToolResult {
+  if (!asked.ok) return failed(asked.reason)
+  const value = shape(asked.data)
+  return value === undefined ? failed(`Prometheus answered something that is no ${what}.`) : json(value)
 }
 
 function json(value: unknown, notes: string[] = []): CallToolResult {

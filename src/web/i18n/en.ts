@@ -133,7 +133,7 @@ export const en = {
   'box.kind.host': 'host',
   'box.kind.release': 'release',
   'box.kind.flag': 'option',
-  'box.story': 'plays the two releases by itself, live',
+  'box.story': 'plays all four chapters by itself, live, in about three minutes',
 
   // The guide of the sandbox
   'guide.title': 'A sandbox fleet of your own: three things to try',
@@ -144,11 +144,14 @@ export const en = {
   'guide.two-text': 'Act as bob, press Approve on the card, and watch it go out batch by batch.',
   'guide.three': 'Request a bad one',
   'guide.three-text': 'v1.2.0 answers with errors. Its gate sees that on one host, and takes it back.',
+  'guide.outage':
+    'For an alert that no release is to blame for, stop what user-service depends on: a thread opens, and its report says so.',
   'guide.put': 'Put it in the box',
   'guide.be': 'Act as {name}',
   'guide.is': 'You are {name}',
   'guide.story': 'Play the story',
-  'guide.story-hint': 'Both releases by themselves, live',
+  'guide.story-hint':
+    'Four chapters, live, in about three minutes: a good release, a bad one, one that an alert stops, and an alert that no release is to blame for',
   'guide.story-started': 'The story begins: the first request comes after some seconds.',
   'guide.dismiss': 'Hide the guide',
   'guide.show': 'What to try',

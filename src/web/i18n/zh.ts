@@ -134,7 +134,7 @@ export const zh: Record<Key, Sentence> = {
   'box.kind.host': '主机',
   'box.kind.release': '发布',
   'box.kind.flag': '选项',
-  'box.story': '自动实时演示两次发布',
+  'box.story': '自动实时演示全部四章，约三分钟',
 
   // The guide of the sandbox
   'guide.title': '一个属于你的沙箱主机群：试试这三件事',
@@ -145,11 +145,13 @@ export const zh: Record<Key, Sentence> = {
   'guide.two-text': '切换为 bob，按下卡片上的 Approve，看它一批一批地发布。',
   'guide.three': '申请一次坏的发布',
   'guide.three-text': 'v1.2.0 会返回错误。门禁在一台主机上就会发现，并自动回滚。',
+  'guide.outage': '想看一个与发布无关的告警？停掉 user-service 依赖的服务：会打开一个讨论串，报告会说明原因不在发布。',
   'guide.put': '填入命令框',
   'guide.be': '切换为 {name}',
   'guide.is': '你是 {name}',
   'guide.story': '播放演示',
-  'guide.story-hint': '自动实时演示两次发布',
+  'guide.story-hint':
+    '共四章，实时演示，约三分钟：一次好的发布、一次坏的发布、一次被告警拦下的发布，以及一个与发布无关的告警',
   'guide.story-started': '演示开始：几秒后会出现第一个发布申请。',
   'guide.dismiss': '隐藏指南',
   'guide.show': '试试什么',

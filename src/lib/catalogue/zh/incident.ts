@@ -1,4 +1,19 @@
 /** What threads of alerts say. */
+/** A series after a rollback: one of our words, names, or a text in quotation marks; its values with a unit or without. */
+const levels = Object.fromEntries(
+  ['!', '~', '"'].flatMap((name) =>
+    ['%', '#'].flatMap((value) => {
+      const was = `is at {now${value}}, was {then${value}} in the trouble and {before${value}} before it`
+      const metric = name === '!' ? '{metric}' : ' {metric} '
+      const said = '现为 {now}，故障期间为 {then}，之前为 {before}'
+      return [
+        [`{metric${name}} on {host^} ${was}`, `{host} 的${metric}${said}`],
+        [`{metric${name}} ${was}`, `${metric.trimStart()}${said}`],
+      ]
+    }),
+  ),
+)
+
 export const incident: Readonly<Record<string, string>> = {
   // Charts
   'There is no such picture.': '没有这张图片。',
@@ -167,12 +182,9 @@ export const incident: Readonly<Record<string, string>> = {
   'rules (no model configured)': '规则（未配置模型）',
   'rules, because the model gave no report: {why*}': '规则，因为模型没有给出报告：{why}',
   'none of the queries shows a series that had left its level': '没有查询显示偏离过常态的序列',
-  'the alert is at {now}, was {then} in the trouble and {before} before it':
-    '告警指标现为 {now}，故障期间为 {then}，之前为 {before}',
-  '{query} is at {now}, was {then} in the trouble and {before} before it':
-    '{query} 现为 {now}，故障期间为 {then}，之前为 {before}',
-  '{query} gives {n#} series, gave {m#} in the trouble and none before it':
-    '{query} 现有 {n} 条序列，故障期间有 {m} 条，之前没有',
+  ...levels,
+  'the condition on {metric~} gives {n#} series, gave {m#} in the trouble and none before it':
+    '{metric} 的条件查询现有 {n} 条序列，故障期间有 {m} 条，之前没有',
   check: '检查',
   speaks: '指向',
   query: '查询',

@@ -26,17 +26,22 @@ export const verdict: Readonly<Record<string, string>> = {
   '{service^}, which it calls, is down, for hosts with and without it alike':
     '它调用的 {service} 已宕机，对已升级和未升级的主机一样',
   'no service that it calls went bad before it': '它调用的服务没有先于它变差',
-  '{metric} of {service^}, which it calls, went from {before} to {after} no later':
-    '它调用的 {service} 的 {metric} 不晚于它从 {before} 变为 {after}',
+  '{metric} of {service^}, which it calls, went from {before} to {after} before it':
+    '它调用的 {service} 的 {metric} 先于它从 {before} 变为 {after}',
+  '{metric} of {service^}, which it calls, went from {before} to {after} at the same time':
+    '它调用的 {service} 的 {metric} 与它同时从 {before} 变为 {after}',
+  '{why*}, but {other*}': '{why}，但 {other}',
+  'traffic was {before%} and is {after%} since it began': '流量原为 {before}，问题开始后为 {after}',
+  'no machine is saturated by anything but the service': '没有机器被服务以外的东西占满',
+  '{host^} is saturated: its CPU is {busy%} busy, though the service uses no more of it':
+    '{host} 已饱和：CPU 使用率 {busy}，但该服务的用量并未增加',
   'the service’s traffic is not known': '不知道该服务的流量',
   'too few samples of its traffic': '其流量样本太少',
   'traffic was {before%} and is {after%}': '流量原为 {before}，现为 {after}',
   'traffic was {before%} and is {after%}: a surge': '流量原为 {before}，现为 {after}：流量突增',
-  '{host^} is saturated: its CPU is {busy%} busy': '{host} 已饱和：CPU 使用率 {busy}',
   '{host^} is saturated: its CPU is {busy%} busy, and was before the release':
     '{host} 已饱和：CPU 使用率 {busy}，且在发布之前就是如此',
   'how busy the machines are is not known': '不知道机器的繁忙程度',
-  'no machine is saturated': '没有机器饱和',
   'no certificate is known to have expired': '未发现过期的证书',
   'the certificate of {name} has expired': '{name} 的证书已过期',
   'everything on {host^} is down, not only {service^}': '{host} 上的一切都宕机了，不只是 {service}',

@@ -6,6 +6,7 @@ import { useType } from '../../queries.ts'
 import { useMe } from '../../session.tsx'
 import { useSignIn } from '../../shell/sign-in.ts'
 import { STORY } from './complete.ts'
+import { OUTAGE } from './outage.ts'
 
 const STORED = 'rollcall.guide'
 const GOOD = '/release user-service v1.1.0'
@@ -111,6 +112,12 @@ export function Guide({ channel, asked, onClose, put }: Props) {
           {t('guide.story')}
         </Button>
         <span className="muted">{t('guide.story-hint')}</span>
+        <span className="muted">{t('guide.outage')}</span>
+        {OUTAGE.map((text) => (
+          <Button key={text} size="small" onClick={() => put(text)}>
+            <code>{text}</code>
+          </Button>
+        ))}
       </div>
     </section>
   )
