@@ -19,6 +19,9 @@ for (const { incident, deployedAt, spread, guilty, verdict } of cases) {
     [incident.padEnd(34), deployedAt, spread.padEnd(17), is.padEnd(8), verdict.at.padEnd(15), verdict.why].join('  '),
   )
 }
+console.log(
+  'Half of the hosts: what hosts without the deploy saw is inferred from the label, as the data has one series a service.',
+)
 for (const spread of ['half of the hosts', 'all hosts'] as const) {
   const here = cases.filter((one) => one.spread === spread)
   const guilty = here.filter((one) => one.guilty)

@@ -171,8 +171,8 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     tools: servers.length === 0 ? undefined : tools,
     pictures: createCharts({ language: config.language }),
     silences: createAlertmanagerSilences({
-      sources: config.alerts.sources.flatMap(({ name, url }) =>
-        url === undefined ? [] : [{ name, url, token: alertTokens.get(name) }],
+      sources: config.alerts.sources.flatMap(({ name, url, apiTokenEnv }) =>
+        url === undefined ? [] : [{ name, url, token: secretOf(apiTokenEnv) }],
       ),
       timeoutSeconds: 10,
     }),
@@ -200,7 +200,10 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
       feed,
       webRoot: options.console.webRoot,
       listen: config.console,
-      oidc: config.console.oidc && { ...config.console.oidc, clientSecret: secretOf(config.console.oidc) },
+      oidc: config.console.oidc && {
+        ...config.console.oidc,
+        clientSecret: secretOf(config.console.oidc.clientSecretEnv),
+      },
       sessionHours: { idle: config.console.sessionHours, longest: 24 * config.console.sessionDays },
       demo: options.console.demo ?? false,
       language: config.language,
@@ -294,8 +297,8 @@ function channelsOf({ channel, config }: IncidentDesk): string[] {
   return [...new Set([channel, ...named])]
 }
 
-function secretOf({ clientSecretEnv }: { clientSecretEnv?: string }): string | undefined {
-  return clientSecretEnv === undefined ? undefined : process.env[clientSecretEnv]
+function secretOf(variable: string | undefined): string | undefined {
+  return variable === undefined ? undefined : process.env[variable]
 }
 
 /** The store that is configured. Several processes may have it open; only the one that holds the folder's lock runs flows. */

@@ -71,10 +71,11 @@ function incidentPatient(config: Config): { patient: IncidentPatient; close: () 
   })
   return {
     patient: {
-      sources: config.alerts.sources.map(({ name, url, tokenEnv }) => ({
+      sources: config.alerts.sources.map(({ name, url, tokenEnv, apiTokenEnv }) => ({
         name,
         url,
-        token: tokenEnv === undefined ? undefined : process.env[tokenEnv],
+        proves: tokenEnv !== undefined,
+        token: apiTokenEnv === undefined ? undefined : process.env[apiTokenEnv],
       })),
       ...(ai === undefined ? {} : { model: { model: modelOf(ai, log), host: new URL(ai.baseUrl).host } }),
       tools,

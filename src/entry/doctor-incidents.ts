@@ -5,7 +5,8 @@ import { type Check, check } from './doctor-check.ts'
 
 /** What alerts and diagnoses need, as it is configured. */
 export interface IncidentPatient {
-  sources: { name: string; url?: string; token?: string }[]
+  /** `proves`: it sends a token with its alerts. `token` is what its own API asks for. */
+  sources: { name: string; url?: string; proves?: boolean; token?: string }[]
   /** Undefined without a key: reports come from rules then. `keyName` is the variable that holds the key. */
   model?: { model: Model; host: string }
   tools: Pick<Tools, 'list' | 'servers'>
@@ -23,8 +24,8 @@ export async function checkAlertSources({ sources }: IncidentPatient, get: typeo
 }
 
 async function checkSource(source: IncidentPatient['sources'][number], get: typeof fetch): Promise<Check> {
-  const { name, url, token } = source
-  const proof = token === undefined ? 'it sends no token, so it must run on this machine' : 'it sends a token'
+  const { name, url, token, proves } = source
+  const proof = proves !== true ? 'it sends no token, so it must run on this machine' : 'it sends a token'
   if (url === undefined) return check('alerts', name, 'ok', `${proof}; no url, so nothing can be silenced there`)
   const headers = { accept: 'application/json', ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) }
   const remedy = `check that it runs, and url under alerts.sources for ${name}`

@@ -1,4 +1,8 @@
+import { checkPromql } from './promql-check.ts'
+import type { Signal } from './survey.ts'
+
 type Comparison = 'factor' | 'change' | 'difference'
+type Unit = Signal['unit']
 
 /** One meaning of a printed number, in base units (seconds, bytes, shares); it holds for values at most `tolerance` away. */
 export interface Reading {
@@ -12,13 +16,12 @@ export interface Cited {
   /** As it is printed, with its unit. */
   text: string
   readings: Reading[]
-  /** It has a unit of measurement, so only measurements confirm it. */
-  measured: boolean
+  /** What it measures: only values of the same unit confirm it. Any value confirms a number without a unit. */
+  unit?: Unit
 }
 
 /** What holds digits and is no measurement. Masked in this order. */
 const NO_NUMBERS = [
-  /`[^`\n]*`/g,
   /https?:\/\/\S+/g,
   // PromQL: selectors, ranges.
   /(?<![\w:])[A-Za-z_:][\w:]{0,200}\{[^{}\n]{0,1000}\}/g,
@@ -47,11 +50,10 @@ const NO_NUMBERS = [
   /[(（]\d{1,2}[)）]/g,
 ]
 
-interface Unit {
+interface Word {
   words: string
+  unit?: Unit
   factors: number[]
-  /** Also taken as it is printed: some metrics are kept in that unit. */
-  raw?: boolean
   relative?: { by: Comparison; factors: number[] }
   /** People round these down, so a whole one is tolerated. */
   coarse?: boolean
@@ -59,36 +61,37 @@ interface Unit {
 
 const MIB = 1024 ** 2
 const GIB = 1024 ** 3
-const UNITS: Unit[] = [
-  { words: 'percentage points?|个?百分点|pp', factors: [], relative: { by: 'difference', factors: [0.01, 1] } },
-  { words: '%|％|percent|per cent', factors: [0.01], raw: true, relative: { by: 'change', factors: [0.01] } },
-  { words: 'ms|milliseconds?|毫秒', factors: [1e-3], raw: true },
-  { words: 'µs|μs|us|microseconds?|微秒', factors: [1e-6], raw: true },
-  { words: 'minutes?|mins?|分钟', factors: [60], raw: true, coarse: true },
-  { words: 'hours?|hrs?|h|小时', factors: [3600], raw: true, coarse: true },
-  { words: 'days?|d|天', factors: [86_400], raw: true, coarse: true },
-  { words: 'KiB', factors: [1024], raw: true },
-  { words: 'MiB', factors: [MIB], raw: true },
-  { words: 'GiB', factors: [GIB], raw: true },
-  { words: 'TiB', factors: [1024 * GIB], raw: true },
-  { words: '[kK]B', factors: [1e3, 1024], raw: true },
-  { words: 'MB|兆字节|兆', factors: [1e6, MIB], raw: true },
-  { words: 'GB|吉字节', factors: [1e9, GIB], raw: true },
-  { words: 'TB', factors: [1e12, 1024 * GIB], raw: true },
-  { words: 'bytes?|B|字节', factors: [1] },
+const UNITS: Word[] = [
+  { words: 'percentage points?|个?百分点|pp', unit: 'ratio', factors: [], relative: { by: 'difference', factors: [0.01] } },
+  { words: '%|％|percent|per cent', unit: 'ratio', factors: [0.01], relative: { by: 'change', factors: [0.01] } },
+  { words: 'ms|milliseconds?|毫秒', unit: 'seconds', factors: [1e-3] },
+  { words: 'µs|μs|us|microseconds?|微秒', unit: 'seconds', factors: [1e-6] },
+  { words: 'minutes?|mins?|分钟', unit: 'seconds', factors: [60], coarse: true },
+  { words: 'hours?|hrs?|h|小时', unit: 'seconds', factors: [3600], coarse: true },
+  { words: 'days?|d|天', unit: 'seconds', factors: [86_400], coarse: true },
+  { words: 'KiB', unit: 'bytes', factors: [1024] },
+  { words: 'MiB', unit: 'bytes', factors: [MIB] },
+  { words: 'GiB', unit: 'bytes', factors: [GIB] },
+  { words: 'TiB', unit: 'bytes', factors: [1024 * GIB] },
+  { words: '[kK]B', unit: 'bytes', factors: [1e3, 1024] },
+  { words: 'MB|兆字节|兆', unit: 'bytes', factors: [1e6, MIB] },
+  { words: 'GB|吉字节', unit: 'bytes', factors: [1e9, GIB] },
+  { words: 'TB', unit: 'bytes', factors: [1e12, 1024 * GIB] },
+  { words: 'bytes?|B|字节', unit: 'bytes', factors: [1] },
   {
     words: 'requests? per second|requests?/s|reqs?/s|rps|qps|QPS|RPS|per second|/ ?s(?:ec)?|次/秒|请求/秒|个/秒|每秒',
+    unit: 'per_second',
     factors: [1],
   },
-  { words: 'seconds?|secs?|s|秒', factors: [1, 1000] },
-  { words: 'm', factors: [60], raw: true, coarse: true },
-  { words: 'cores?|CPUs?|核', factors: [1] },
+  { words: 'seconds?|secs?|s|秒', unit: 'seconds', factors: [1] },
+  { words: 'm', unit: 'seconds', factors: [60], coarse: true },
+  { words: 'cores?|CPUs?|核', unit: 'cores', factors: [1] },
   { words: 'times|fold|[xX×]|倍', factors: [], relative: { by: 'factor', factors: [1] } },
   { words: 'million|M', factors: [1e6] },
   { words: 'thousand|[kK]', factors: [1e3] },
   { words: '万', factors: [1e4] },
 ]
-const FACTOR: Unit = { words: '', factors: [], relative: { by: 'factor', factors: [1] } }
+const FACTOR: Word = { words: '', factors: [], relative: { by: 'factor', factors: [1] } }
 const UNIT = UNITS.map(({ words }) => `(${words})`).join('|')
 const NUMBER = String.raw`(\d{1,3}(?:,\d{3})+(?!\d)|\d+)(\.\d+)?(?:[eE]([+-]?\d{1,3}))?`
 const CITED = new RegExp(

@@ -13,6 +13,8 @@ const sourceSchema = z.strictObject({
   name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,30}$/, 'use lower-case letters, digits and - only, at most 31'),
   /** The bearer token that it sends; without one it is believed from loopback only. */
   tokenEnv: variable.optional(),
+  /** What Rollcall sends to its API as a bearer token, where that asks for one. */
+  apiTokenEnv: variable.optional(),
   /** Its API, for silences. */
   url: z.url({ protocol: /^https?$/, error: 'give a whole address, such as http://alertmanager:9093' }).optional(),
 })

@@ -8,9 +8,18 @@ import type { Incident } from './incident.ts'
  */
 export async function holdRelease(desk: IncidentDesk, incident: Incident): Promise<boolean> {
   if (incident.release === undefined) return false
-  return holdFor(desk, incident.release.id, {
-    key: incident.id,
-    by: incident.id,
-    why: `alert ${incident.id} fires: ${incident.title}`,
-  })
+  const why = `alert ${incident.id} fires: ${incident.title}`
+  const held = await holdFor(desk, incident.release.id, { key: incident.id, by: incident.id, why })
+  if (held) {
+    const from = { surface: 'alerts' }
+    await desk.audit.note({
+      who: incident.id,
+      from,
+      action: 'release.pause',
+      target: incident.release.id,
+      result: 'done',
+      why,
+    })
+  }
+  return held
 }

@@ -52,7 +52,11 @@ export function hostsOfAlerts(
  * was taken back counts only if the incident began while it was there. Undefined when there is none.
  */
 export async function joinRelease(desk: IncidentDesk, incident: Incident): Promise<Incident['release'] | undefined> {
-  const release = (await named(desk, incident)) ?? (await underWay(desk, incident)) ?? (await recent(desk, incident))
+  const services = await servicesOf(desk, incident)
+  const release =
+    (await named(desk, incident)) ??
+    (await underWay(desk, incident, services)) ??
+    (await recent(desk, incident, services))
   return release === undefined ? undefined : joined(release)
 }
 
@@ -89,15 +93,45 @@ async function named(desk: IncidentDesk, incident: Incident): Promise<Release | 
   return undefined
 }
 
-async function underWay(desk: IncidentDesk, incident: Incident): Promise<Release | undefined> {
-  const started = (await holders(desk, incident.service)).filter(({ startedAt }) => startedAt !== undefined)
-  if (incident.service !== undefined) return started[0]
+async function underWay(
+  desk: IncidentDesk,
+  incident: Incident,
+  services: readonly string[],
+): Promise<Release | undefined> {
+  for (const service of services) {
+    const release = (await holders(desk, service)).find(({ startedAt }) => startedAt !== undefined)
+    if (release !== undefined) return release
+  }
+  if (services.length > 0) return undefined
   // Without a service only the hosts say whose it is.
+  const started = (await holders(desk)).filter(({ startedAt }) => startedAt !== undefined)
   return started.find(({ hosts }) => incident.hosts.some((host) => Object.hasOwn(hosts, host)))
 }
 
-async function recent(desk: IncidentDesk, { service, since }: Incident): Promise<Release | undefined> {
-  if (service === undefined) return undefined
+/** The services that its alerts name: those of firing alerts first, the most frequent first. */
+async function servicesOf(desk: IncidentDesk, incident: Incident): Promise<string[]> {
+  const episodes = await episodesOf(desk.store, incident.id)
+  const counts = new Map<string, number>(incident.service === undefined ? [] : [[incident.service, 0]])
+  for (const { alert } of episodes) {
+    const name = serviceOf(desk, alert.labels)
+    if (name !== undefined) counts.set(name, (counts.get(name) ?? 0) + (alert.status === 'firing' ? 1000 : 1))
+  }
+  return [...counts].sort(([, a], [, b]) => b - a).map(([name]) => name)
+}
+
+async function recent(
+  desk: IncidentDesk,
+  { since }: Incident,
+  services: readonly string[],
+): Promise<Release | undefined> {
+  for (const service of services) {
+    const release = await recentOf(desk, service, since)
+    if (release !== undefined) return release
+  }
+  return undefined
+}
+
+async function recentOf(desk: IncidentDesk, service: string, since: string): Promise<Release | undefined> {
   const oldest = desk.clock().getTime() - desk.config.releaseMemory
   let seen = 0
   for await (const release of desk.releases.newest({ service })) {

@@ -15,6 +15,11 @@ const VALUE = 1000
 const ENTRIES = 60
 const OTHERS = 20
 const SIGNALS = 24
+const POINTS: Record<Verdict['checks'][number]['speaks'], string> = {
+  for: 'points to the release as the cause',
+  against: 'points away from the release',
+  nothing: 'says nothing about the release either way',
+}
 
 export interface DiagnosisPrompt {
   system: string
@@ -123,10 +128,7 @@ function measurementLines(survey: Survey, verdict: Verdict): string[] {
       .map(({ service, host, since }) => `- ${host} of ${service} is down since ${time(since)}`),
     ...survey.gaps.slice(0, 10).map((gap) => `- gap: ${gap}`),
     `- computed verdict: ${verdict.at}: ${verdict.why}`,
-    ...verdict.checks.map(
-      ({ name, speaks, why }) =>
-        `- ${name} ${speaks === 'nothing' ? 'says nothing about' : `speaks ${speaks}`} the release: ${why}`,
-    ),
+    ...verdict.checks.map(({ name, speaks, why }) => `- ${name} ${POINTS[speaks]}: ${why}`),
   ]
 }
 

@@ -8,6 +8,10 @@ export type PromqlCheck =
       matrix: boolean /** Compares, so that an empty answer means "not so". */
       filters: boolean
       lookBackSeconds: number
+      /** It asks for series: without a selector its values are the text's own. */
+      selects: boolean
+      /** Numbers that are written in it. */
+      literals: number[]
     }
   | { ok: false; why: string }
 
@@ -21,12 +25,16 @@ export function checkPromql(query: string): PromqlCheck {
   let error: number | undefined
   let filters = false
   let lookBackSeconds = 0
+  let selects = false
+  const literals: number[] = []
   tree.iterate({
     enter({ type, from, to, node }) {
       if (type.isError) error ??= from
       if (type.name === 'BinaryExpr' && node.getChild('BoolModifier') === null)
         filters ||= COMPARISONS.some((name) => node.getChild(name) !== null)
-      if (/Duration/.test(type.name)) lookBackSeconds = Math.max(lookBackSeconds, secondsOf(query.slice(from, to)))
+      selects ||= type.name === 'VectorSelector'
+      if (type.name === 'NumberDurationLiteral') literals.push(Number(query.slice(from, to)))
+      else if (/Duration/.test(type.name)) lookBackSeconds = Math.max(lookBackSeconds, secondsOf(query.slice(from, to)))
     },
   })
   if (error !== undefined) {
@@ -35,7 +43,8 @@ export function checkPromql(query: string): PromqlCheck {
   }
   let top = tree.topNode.firstChild
   while (top?.name === 'ParenExpr') top = top.firstChild?.nextSibling ?? top.firstChild
-  return { ok: true, matrix: /MatrixSelector|SubqueryExpr/.test(top?.name ?? ''), filters, lookBackSeconds }
+  const matrix = /MatrixSelector|SubqueryExpr/.test(top?.name ?? '')
+  return { ok: true, matrix, filters, lookBackSeconds, selects, literals: literals.filter(Number.isFinite) }
 }
 
 const SECONDS: Record<string, number> = { ms: 0.001, s: 1, m: 60, h: 3600, d: 86_400, w: 604_800, y: 31_536_000 }

@@ -277,6 +277,8 @@ export interface IncidentView {
   hosts: string[]
   firing: number
   resolved: number
+  /** When the first of its alerts began, as its source says; and when its thread was opened. */
+  since: string
   openedAt: string
   resolvedAt?: string
   acknowledgedBy?: string
@@ -290,7 +292,7 @@ export interface IncidentPage {
   more: boolean
 }
 
-/** GET /alerts?incident=&before=&limit=: every alert of an incident as last heard, in the order of first hearing. */
+/** GET /alerts?incident=&after=&limit=: every alert of an incident as last heard, in the order of first hearing. */
 export interface AlertView {
   fingerprint: string
   startsAt: string

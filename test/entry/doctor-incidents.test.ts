@@ -33,7 +33,7 @@ describe('what doctor says of alerts, the model and its tools', () => {
   ])('a source that answers %i %s is %s', async (status, body, at, say) => {
     await answering(status, body, async (url) => {
       const [check] = await checkAlertSources(
-        patient({ sources: [{ name: 'main', url, token: 'secret-token' }] }),
+        patient({ sources: [{ name: 'main', url, proves: true, token: 'secret-token' }] }),
         fetch,
       )
       expect(check).toMatchObject({ status: at, say: expect.stringMatching(say) })

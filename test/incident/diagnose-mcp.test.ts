@@ -12,7 +12,7 @@ import type { ModelRequest } from '../../src/ports/model.ts'
 import { scriptedModel } from '../agent/loop-kit.ts'
 import { type DiagnosisWorld, diagnosisWorld } from './diagnosis-kit.ts'
 
-const content = '【Summary】\nx\n【Root cause】\nx\n【Impact】\nx\n【Next steps】\nx'
+const content = '【Summary】\nErrors.\n【Root cause】\nUnknown.\n【Impact】\nUnknown.\n【Next steps】\nLook.'
 const good = { text: JSON.stringify({ promQL: ['sum by (host) (errors)'], content }) }
 const bad = join(import.meta.dirname, '../servers/mcp-bad.ts')
 

@@ -9,7 +9,7 @@ import type { Post } from '../../src/ports/chat.ts'
 import { type Asked, type ModelServer, startModelServer } from '../servers/model.ts'
 import type { ChildOrder } from './diagnosis-child.ts'
 
-const content = '【Summary】\nErrors at 18.3 %.\n【Root cause】\nx\n【Impact】\nx\n【Next steps】\nx'
+const content = '【Summary】\nErrors at 18.3 %.\n【Root cause】\nUnknown.\n【Impact】\nUnknown.\n【Next steps】\nLook.'
 const QUERIES = [['a', 'b'], ['c'], []]
 
 interface End {

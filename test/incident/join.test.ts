@@ -97,6 +97,15 @@ describe('the release that an incident is joined to', () => {
     expect(await joinRelease(world.desk, anIncident({ service: undefined, hosts: ['sh-9'] }))).toBeUndefined()
   })
 
+  test('the one that is under way wins over others, whichever of its services the alerts name', async () => {
+    await put({ hosts: { 'bj-1': on }, state: { at: 'rolling out', batch: 1, doing: 'observing', since: ago(1000) } })
+    const incident = anIncident({ service: 'store' })
+    await putEpisode(world.desk, incident, { service: 'store' })
+    expect(await joinRelease(world.desk, incident)).toBeUndefined()
+    await putEpisode(world.desk, incident, { service: 'user-service', host: 'bj-1' })
+    expect((await joinRelease(world.desk, incident))?.id).toBe('R-1')
+  })
+
   test('one that was taken back counts only if it began while it was there', async () => {
     const when = ago(HOUR / 2)
     await put({ hosts: {}, state: { at: 'rolled back', why: 'x', by: 'the gate', when }, endedAt: when })
@@ -133,6 +142,10 @@ describe('an alert during a rollout', () => {
     })
     // Asked again, by a process that has died meanwhile: nothing more happens.
     expect(await holdRelease(world.desk, { ...incident, release })).toBe(false)
+    const page = await world.desk.audit.page({ limit: 10, action: 'release.pause' })
+    expect(page.entries).toMatchObject([
+      { who: 'A-1', target: 'R-1', result: 'done', why: 'alert A-1 fires: HighErrorRate' },
+    ])
     await world.press('alice', 'R-1', 'release.resume')
     await world.reach('R-1', 'rolling out')
   })

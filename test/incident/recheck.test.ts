@@ -9,7 +9,7 @@ import { type DiagnosisWorld, diagnosisWorld, guilty } from './diagnosis-kit.ts'
 import { metricsOf } from './metrics-by-query.ts'
 import { signal, T } from './survey-kit.ts'
 
-const content = '【Summary】\nx\n【Root cause】\nx\n【Impact】\nx\n【Next steps】\nx'
+const content = '【Summary】\nErrors.\n【Root cause】\nUnknown.\n【Impact】\nUnknown.\n【Next steps】\nLook.'
 const series = (labels: Record<string, string>, ...points: [number, number][]): Series => ({ labels, points })
 const course = (labels: Record<string, string>, before: number, since: number): Series =>
   series(labels, ...Array.from({ length: 30 }, (_, n): [number, number] => [n * 20, n * 20 < T.onset ? before : since]))

@@ -59,7 +59,15 @@ async function start(binary: string, targets: readonly Target[]): Promise<RealPr
   const jobs = targets.map(({ address, labels }) => ({ targets: [address], labels: labels ?? {} }))
   const config = {
     global: { scrape_interval: '1s', scrape_timeout: '900ms' },
-    scrape_configs: [{ job_name: 'rollcall-test', honor_labels: true, static_configs: jobs }],
+    scrape_configs: [
+      {
+        job_name: 'rollcall-test',
+        honor_labels: true,
+        static_configs: jobs,
+        // A target with this label is one that is found and not scraped.
+        relabel_configs: [{ source_labels: ['__drop'], regex: 'yes', action: 'drop' }],
+      },
+    ],
   }
   // JSON is YAML.
   await writeFile(join(folder, 'prometheus.yml'), JSON.stringify(config))

@@ -7,6 +7,7 @@ const names = z.array(z.string())
 const metadata = z.record(z.string(), z.array(z.record(z.string(), z.unknown())))
 const target = z.looseObject({
   scrapePool: z.string().optional(),
+  scrapeUrl: z.string().optional(),
   discoveredLabels: z.record(z.string(), z.string()).optional(),
 })
 const targets = z.object({ activeTargets: z.array(target).nullish(), droppedTargets: z.array(target).nullish() })
@@ -46,8 +47,8 @@ export const npmAnswers = {
     // A dropped target does not name its pool; its job, before relabelling, is called the same.
     const inPool = (each: z.output<typeof target>) =>
       typeof pool !== 'string' || pool === '' || (each.scrapePool ?? each.discoveredLabels?.job) === pool
-    const active = state === 'dropped' ? [] : (all.data.activeTargets ?? []).filter(inPool)
-    const dropped = state === 'active' ? [] : (all.data.droppedTargets ?? []).filter(inPool)
+    const active = state === 'dropped' ? [] : ordered(all.data.activeTargets ?? []).filter(inPool)
+    const dropped = state === 'active' ? [] : ordered(all.data.droppedTargets ?? []).filter(inPool)
     const [shownActive, shownDropped] = [page(active, args), page(dropped, args)]
     const offset = numberOf(args.offset) ?? 0
     return {
@@ -62,6 +63,14 @@ export const npmAnswers = {
       state,
     }
   },
+}
+
+/** Prometheus gives them in another order each time, in which no page would follow another. */
+function ordered(all: z.output<typeof target>[]): z.output<typeof target>[] {
+  return all
+    .map((each) => ({ each, at: each.scrapeUrl ?? JSON.stringify(each.discoveredLabels ?? {}) }))
+    .toSorted((a, b) => Number(a.at > b.at) - Number(a.at < b.at))
+    .map(({ each }) => each)
 }
 
 function page<T>(all: T[], { limit, offset }: Args): T[] {

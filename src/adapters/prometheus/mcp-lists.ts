@@ -27,8 +27,12 @@ const longestLabel = 200
 const names = z.array(z.string())
 const entry = z.looseObject({})
 const metadata = z.record(z.string(), z.array(entry))
-const target = z.looseObject({ health: z.unknown(), scrapePool: z.string().optional() })
-const discovered = z.record(z.string(), z.string())
+const target = z.looseObject({
+  health: z.string().optional(),
+  scrapePool: z.string().optional(),
+  scrapeUrl: z.string().optional(),
+  discoveredLabels: z.record(z.string(), z.string()).optional(),
+})
 const targets = z.object({
   activeTargets: z.array(target).nullish(),
   droppedTargets: z.array(target).nullish(),
@@ -78,10 +82,8 @@ export function targetsPage(
   if (!all.success) return undefined
   // Prometheus before 2.42 does not know the parameter scrapePool.
   const inPool = (each: Target) => !scrape_pool || each.scrapePool === undefined || each.scrapePool === scrape_pool
-  const active = (state === 'dropped' ? [] : (all.data.activeTargets ?? []))
-    .filter(inPool)
-    .toSorted((a, b) => Number(a.health === 'up') - Number(b.health === 'up'))
-  const dropped = (state === 'active' ? [] : (all.data.droppedTargets ?? [])).filter(inPool)
+  const active = ordered((state === 'dropped' ? [] : (all.data.activeTargets ?? [])).filter(inPool))
+  const dropped = ordered((state === 'active' ? [] : (all.data.droppedTargets ?? [])).filter(inPool))
   const shownActive = page(active, paging, targetsLengths).map(({ discoveredLabels: _, ...rest }) => rest)
   const shownDropped = page(dropped, paging, targetsLengths).map(withFewLabels)
   const end = paging.offset + Math.max(shownActive.length, shownDropped.length)
@@ -96,6 +98,16 @@ export function targetsPage(
     has_more: end < Math.max(active.length, dropped.length),
     state,
   }
+}
+
+/** Prometheus gives them in another order each time, in which no page would follow another. */
+function ordered(all: Target[]): Target[] {
+  const key = ({ health, scrapePool = '', scrapeUrl, discoveredLabels }: Target) =>
+    `${health === 'up' ? 1 : 0} ${scrapePool} ${scrapeUrl ?? JSON.stringify(discoveredLabels)}`
+  return all
+    .map((each) => ({ each, at: key(each) }))
+    .toSorted((a, b) => Number(a.at > b.at) - Number(a.at < b.at))
+    .map(({ each }) => each)
 }
 
 function page<T>(all: T[], { limit, offset }: Paging, { usual, most }: Lengths): T[] {
@@ -122,10 +134,8 @@ function short(entries: z.output<typeof entry>[]): object[] {
     .map((each) => Object.fromEntries(Object.entries(each).map(([name, value]) => [name, cut(value)])))
 }
 
-function withFewLabels({ health: _, ...rest }: Target): object {
-  const labels = discovered.safeParse(rest.discoveredLabels)
-  if (!labels.success) return rest
-  const few = Object.entries(labels.data).slice(0, mostLabels)
+function withFewLabels({ discoveredLabels = {}, ...rest }: Target): object {
+  const few = Object.entries(discoveredLabels).slice(0, mostLabels)
   const cut = few.map(([name, value]) => [name, value.slice(0, longestLabel).toWellFormed()])
-  return { ...rest, discoveredLabels: Object.fromEntries(cut) }
+  return { discoveredLabels: Object.fromEntries(cut), ...rest }
 }

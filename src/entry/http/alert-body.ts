@@ -136,7 +136,7 @@ export function fromCallback(
         ...url('generatorUrl', body.generatorUrl ?? body.generatorURL),
         callback: {
           key: cut(key, MOST.short),
-          desc: cut(textOf(body.desc), MOST.text),
+          desc: cut(textOf(body.desc), MOST.text, true),
           ...(Number.isFinite(values) ? { values } : {}),
           needHandle: isTrue(body.needHandle),
           isEmergent: isTrue(body.isEmergent),
@@ -167,9 +167,13 @@ function isTrue(value: Scalar): boolean {
   return value === true || value === 1 || value === 'true' || value === '1'
 }
 
-/** At most so many characters, and none of them half of one: what stands in a store is well-formed. */
-function cut(text: string, most: number): string {
-  return (text.length > most ? `${text.slice(0, most - 1)}…` : text).toWellFormed()
+/**
+ * At most so many characters, none of them half of one, and none that controls a terminal or reorders a text. One line, unless
+ * lines are kept.
+ */
+function cut(text: string, most: number, lines = false): string {
+  const plain = text.replace(/[\p{Cc}\p{Cf}]+/gu, (found) => (lines && found.includes('\n') ? '\n' : ' '))
+  return (plain.length > most ? `${plain.slice(0, most - 1)}…` : plain).toWellFormed()
 }
 
 function bounded(text: string, most: number): string {
@@ -183,7 +187,9 @@ function hash(text: string): string {
 function some(from: Record<string, Scalar> | null | undefined, count: number, most: number): Record<string, string> {
   const entries = Object.entries(from ?? {}).filter(([name, value]) => value !== undefined && name !== '__proto__')
   return Object.fromEntries(
-    entries.slice(0, count).map(([name, value]) => [cut(name, MOST.name), cut(textOf(value), most)]),
+    entries
+      .slice(0, count)
+      .map(([name, value]) => [cut(name, MOST.name), cut(textOf(value), most, most === MOST.annotation)]),
   )
 }
 

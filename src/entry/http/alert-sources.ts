@@ -8,7 +8,7 @@ import type { ServerDeps } from './deps.ts'
 /** Routes that machines send alerts to. They have a check of their own, below, in place of the guard's. */
 const ROUTES = new Set(['/api/v1/alertmanager', '/v1/alerts'])
 
-/** The name of whoever needs no token. */
+/** The name of whoever needs no token, where the configuration has no name for it. */
 export const LOCAL = 'local'
 
 const LOOPBACK = ['127.0.0.0/8', '::1']
@@ -21,15 +21,18 @@ export function isAlertRoute(request: FastifyRequest): boolean {
 
 /**
  * Which source sent a request: the one whose bearer token it carries, whatever name it used for this server. Without a token it is
- * `local`, and believed only when the other end of the connection itself is on this machine: not through a proxy, not to a name
+ * the one source that is configured without one, else `local`, and believed only when the other end of the connection itself is on this machine: not through a proxy, not to a name
  * that somebody else may have pointed here, and not from a browser, where any page might have sent it. Faults
  * `access.unknown-source` (401), `access.other-host` and `access.other-origin` (403).
  */
 export function createSources({
   alertTokens = new Map(),
+  desk,
   listen,
-}: Pick<ServerDeps, 'alertTokens' | 'listen'>): (request: FastifyRequest) => string {
+}: Pick<ServerDeps, 'alertTokens' | 'desk' | 'listen'>): (request: FastifyRequest) => string {
   const known = [...alertTokens].map(([name, token]) => ({ name, hash: hashOf(token) }))
+  const open = desk.config.sources.filter(({ name }) => !alertTokens.has(name))
+  const nameless = open.length === 1 ? (open[0]?.name ?? LOCAL) : LOCAL
   const local = trusts(LOOPBACK)
   // Where a proxy on this machine ends TLS, everybody comes from this machine.
   const proxy = listen.publicUrl === undefined ? () => false : trusts(listen.trustedProxies ?? LOOPBACK)
@@ -51,7 +54,7 @@ export function createSources({
     if (!isLoopback(host.replace(/:\d+$/, ''))) throw otherHost(host)
     if (origin !== undefined) throw otherOrigin(origin)
     if (request.headers['sec-fetch-site'] !== undefined) throw otherOrigin('a browser')
-    return LOCAL
+    return nameless
   }
 }
 

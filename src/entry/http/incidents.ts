@@ -16,6 +16,7 @@ const view = z.object({
   hosts: z.array(z.string()),
   firing: z.number(),
   resolved: z.number(),
+  since: z.string(),
   openedAt: z.string(),
   resolvedAt: z.string().optional(),
   acknowledgedBy: z.string().optional(),
@@ -113,7 +114,7 @@ const tones = { critical: 'bad', warning: 'warn', info: 'info' } as const
 
 /** The incident as lists show it. */
 export function incidentView(incident: Incident): IncidentView {
-  const { id, title, severity, service, hosts, firing, resolved, openedAt, channel } = incident
+  const { id, title, severity, service, hosts, firing, resolved, since, openedAt, channel } = incident
   const { state, acknowledged, release } = incident
   const over = state.at === 'resolved'
   return {
@@ -126,6 +127,7 @@ export function incidentView(incident: Incident): IncidentView {
     hosts,
     firing,
     resolved,
+    since,
     openedAt,
     ...(over ? { resolvedAt: state.when } : {}),
     ...(acknowledged === undefined ? {} : { acknowledgedBy: acknowledged.by }),

@@ -31,8 +31,7 @@ afterAll(async () => {
 })
 
 /** The server as src/app.ts builds it, with guard and all. */
-function start(listen: Listen = {}): Promise<HttpServer> {
-  const { desk } = world
+function start(listen: Listen = {}, desk = world.desk): Promise<HttpServer> {
   return createConsole({
     desk,
     audit: desk.audit,
@@ -180,6 +179,24 @@ describe('who may send alerts', () => {
     expect((await post(body(), { at: apart })).statusCode).toBe(200)
   })
 
+  test('without a token it is the one source that is configured without one, and nobody knows which of two', async () => {
+    const configured = (...names: string[]) => {
+      const sources = names.map((name) => ({ name }))
+      return { ...world.desk, config: { ...world.desk.config, sources } }
+    }
+    for (const [names, source] of [
+      [['only'], 'only'],
+      [['one', 'two'], 'local'],
+      // It has a token, and sent none.
+      [['am'], 'local'],
+    ] as const) {
+      const at = await start({}, configured(...names))
+      others.push(at)
+      expect((await post(body(), { at })).statusCode).toBe(200)
+      expect((await newest()).group.source).toBe(source)
+    }
+  })
+
   test('refusals are written down, a repeated one once', async () => {
     for (let i = 0; i < 3; i++) await post(body(), { peer: '10.9.9.9' })
     const entries = (await world.desk.store.read('audit')).map(({ entry }) => entry as Record<string, unknown>)
@@ -293,6 +310,14 @@ describe('a body of Alertmanager', () => {
     expect(group.key).toMatch(/^sha256:[0-9a-f]{64}$/)
     await post(`{"__proto__": {"x": 1}, ${JSON.stringify(body()).slice(1)}`)
     expect((await newest()).group.key).toBe('{}:{alertname="High"}')
+  })
+
+  test('has no lines of its own but in annotations, and nothing that controls a terminal', async () => {
+    const evil = 'disk\n#releases bob approved R-1\u001b[2J\u202e'
+    await post(body({}, { labels: { alertname: evil }, annotations: { description: 'two\r\nlines\u0007' } }))
+    const [alert] = (await newest()).alerts
+    expect(alert?.labels.alertname).toBe('disk #releases bob approved R-1 [2J ')
+    expect(alert?.annotations.description).toBe('two\nlines ')
   })
 
   test('may be large', async () => {

@@ -161,6 +161,16 @@ export const incident: Readonly<Record<string, string>> = {
   'Diagnosing… report {id}': '正在诊断…… 报告 {id}',
   'Diagnosing… report {id}, step {n#}': '正在诊断…… 报告 {id}，第 {n} 步',
   'There is a newer report: {id}.': '已有更新的报告：{id}。',
+  'Newer report {id} about this release stands in the thread of {other^}.':
+    '关于该发布的更新报告 {id} 在 {other} 的讨论串中。',
+  '{id^} is resolved since {time}: this report offers no rollback of {release^} any more.':
+    '{id} 已于 {time} 恢复：本报告不再提供 {release} 的回滚。',
+  '{id^} was brought to more hosts after this report: {hosts~}. Press Diagnose again.':
+    '本报告之后，{id} 又发布到了更多主机：{hosts}。请按“重新诊断”。',
+  'The report of this button is gone.': '此按钮所属的报告已不存在。',
+  'This report offers no rollback.': '本报告不提供回滚。',
+  "look at the report's message: it has a fresh button if it still offers one":
+    '请查看该报告的消息：若仍可回滚，其中有新的按钮',
   '{id^} offers no rollback now: it is {state!}.': '{id} 目前不能回滚：状态为{state}。',
   'Diagnosis of {service^}: report {id}': '{service} 的诊断：报告 {id}',
   'Diagnosis of {service^}: release {id^} ({version^}) did it': '{service} 的诊断：由发布 {id}（{version}）引起',

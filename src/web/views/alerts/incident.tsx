@@ -68,7 +68,7 @@ function Shown({ incident }: { incident: IncidentView }) {
 
 function Head({ incident }: { incident: IncidentView }) {
   const t = useT()
-  const { id, title, severity, state, service, hosts, release, acknowledgedBy, openedAt, resolvedAt } = incident
+  const { id, title, severity, state, service, hosts, release, acknowledgedBy, since, resolvedAt } = incident
   return (
     <section className="alerts-top">
       <PageHead
@@ -87,10 +87,10 @@ function Head({ incident }: { incident: IncidentView }) {
       <dl className="alerts-dl">
         {service === undefined ? null : <Fact label={t('alerts.service')}>{service}</Fact>}
         <Fact label={t('alerts.since')}>
-          <Moment at={openedAt} />
+          <Moment at={since} />
         </Fact>
         <Fact label={t(resolvedAt === undefined ? 'alerts.lasts' : 'alerts.lasted')}>
-          <Lasted openedAt={openedAt} resolvedAt={resolvedAt} />
+          <Lasted since={since} resolvedAt={resolvedAt} />
         </Fact>
         <Fact label={t('alerts.acknowledged')}>{acknowledgedBy ?? t('alerts.nobody')}</Fact>
         {release === undefined ? null : (

@@ -91,7 +91,7 @@ export default function Alerts() {
 /** The whole row leads to the incident; its release is a link of its own above it. */
 function Row({ incident }: { incident: IncidentView }) {
   const t = useT()
-  const { id, title, severity, state, service, hosts, openedAt, resolvedAt } = incident
+  const { id, title, severity, state, service, hosts, since, resolvedAt } = incident
   const named = hosts.slice(0, HOSTS_NAMED).join(', ')
   return (
     <div className="alerts-row" data-over={resolvedAt !== undefined}>
@@ -125,10 +125,10 @@ function Row({ incident }: { incident: IncidentView }) {
         )}
       </span>
       <span className="alerts-lasted">
-        <Lasted openedAt={openedAt} resolvedAt={resolvedAt} />
+        <Lasted since={since} resolvedAt={resolvedAt} />
       </span>
       <span className="alerts-since">
-        <Moment at={openedAt} />
+        <Moment at={since} />
       </span>
     </div>
   )
@@ -146,7 +146,7 @@ export function toneOfIncident({ state, tone }: IncidentView): Tone {
 }
 
 /** From its beginning to its end, or running. */
-export function Lasted({ openedAt, resolvedAt }: Pick<IncidentView, 'openedAt' | 'resolvedAt'>) {
-  if (resolvedAt === undefined) return <Duration since={openedAt} />
-  return <Duration seconds={(Date.parse(resolvedAt) - Date.parse(openedAt)) / 1000} />
+export function Lasted({ since, resolvedAt }: Pick<IncidentView, 'since' | 'resolvedAt'>) {
+  if (resolvedAt === undefined) return <Duration since={since} />
+  return <Duration seconds={(Date.parse(resolvedAt) - Date.parse(since)) / 1000} />
 }
