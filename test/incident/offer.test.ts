@@ -185,7 +185,8 @@ describe('reports of two incidents about one release', () => {
 })
 
 describe('while a model still writes', () => {
-  const words = '【Summary】\nErrors at 18.3 %.\n【Root cause】\nx\n【Impact】\nx\n【Next steps】\nx'
+  const words =
+    '【Summary】\nErrors at 18.3 %.\n【Root cause】\nThe new version.\n【Impact】\nTwo hosts.\n【Next steps】\n1. Look there.'
   const written = { text: JSON.stringify({ promQL: ['sum by (host) (errors)'], content: words }) }
 
   /** A model that answers when it is told to. */

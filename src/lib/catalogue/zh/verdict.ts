@@ -13,22 +13,34 @@ export const verdict: Readonly<Record<string, string>> = {
   'it began {time@} after {version^} reached the hosts that alert, too late to say without hosts to compare with':
     '问题在 {version} 到达告警主机 {time} 后才开始，没有可对比的主机，无法判断',
   'no metric of the service tells its hosts apart': '该服务没有能区分各主机的指标',
-  'too few samples of {metric} from hosts that have the release': '已升级主机的 {metric} 样本太少',
-  'too few samples of {metric} from hosts that do not have the release': '未升级主机的 {metric} 样本太少',
-  'too few samples of {metric} from before the release': '发布之前的 {metric} 样本太少',
-  '{metric} is {now} on hosts that have it and {others} on the others':
+  'too few samples of {metric!} from hosts that have the release': '已升级主机的 {metric} 样本太少',
+  'too few samples of {metric~} from hosts that have the release': '已升级主机的 {metric} 样本太少',
+  'too few samples of {metric!} from hosts that do not have the release': '未升级主机的 {metric} 样本太少',
+  'too few samples of {metric~} from hosts that do not have the release': '未升级主机的 {metric} 样本太少',
+  'too few samples of {metric!} from before the release': '发布之前的 {metric} 样本太少',
+  'too few samples of {metric~} from before the release': '发布之前的 {metric} 样本太少',
+  '{metric!} is {now} on hosts that have it and {others} on the others':
     '{metric}：已升级主机为 {now}，其他主机为 {others}',
-  '{metric} is {now} on hosts that have it and {others} on the others: hosts without it are as bad':
+  '{metric~} is {now} on hosts that have it and {others} on the others':
+    '{metric}：已升级主机为 {now}，其他主机为 {others}',
+  '{metric!} is {now} on hosts that have it and {others} on the others: hosts without it are as bad':
     '{metric}：已升级主机为 {now}，其他主机为 {others}：未升级的主机同样异常',
-  '{metric} is {now} and was {before} before it came': '{metric} 现为 {now}，发布之前为 {before}',
+  '{metric~} is {now} on hosts that have it and {others} on the others: hosts without it are as bad':
+    '{metric}：已升级主机为 {now}，其他主机为 {others}：未升级的主机同样异常',
+  '{metric!} is {now} and was {before} before it came': '{metric} 现为 {now}，发布之前为 {before}',
+  '{metric~} is {now} and was {before} before it came': '{metric} 现为 {now}，发布之前为 {before}',
   'only {host^} of {n#} hosts that have it is worse': '{n} 台已升级主机中只有 {host} 变差',
   '{service^}, which it calls, is down': '它调用的 {service} 已宕机',
   '{service^}, which it calls, is down, for hosts with and without it alike':
     '它调用的 {service} 已宕机，对已升级和未升级的主机一样',
   'no service that it calls went bad before it': '它调用的服务没有先于它变差',
-  '{metric} of {service^}, which it calls, went from {before} to {after} before it':
+  '{metric!} of {service^}, which it calls, went from {before} to {after} before it':
     '它调用的 {service} 的 {metric} 先于它从 {before} 变为 {after}',
-  '{metric} of {service^}, which it calls, went from {before} to {after} at the same time':
+  '{metric~} of {service^}, which it calls, went from {before} to {after} before it':
+    '它调用的 {service} 的 {metric} 先于它从 {before} 变为 {after}',
+  '{metric!} of {service^}, which it calls, went from {before} to {after} at the same time':
+    '它调用的 {service} 的 {metric} 与它同时从 {before} 变为 {after}',
+  '{metric~} of {service^}, which it calls, went from {before} to {after} at the same time':
     '它调用的 {service} 的 {metric} 与它同时从 {before} 变为 {after}',
   '{why*}, but {other*}': '{why}，但 {other}',
   'traffic was {before%} and is {after%} since it began': '流量原为 {before}，问题开始后为 {after}',

@@ -143,4 +143,11 @@ export const words: Readonly<Record<string, string>> = {
   Source: '来源',
   Runbook: '处理手册',
   Repository: '代码仓库',
+  // What a verdict looks at.
+  timing: '时间',
+  comparison: '对比',
+  dependency: '依赖',
+  saturation: '饱和',
+  certificate: '证书',
+  'other release': '其他发布',
 }
