@@ -4,6 +4,7 @@ import { episodesOf } from '../src/incident/alert.ts'
 import { type IncidentAction, incidentButton } from '../src/incident/button.ts'
 import { alertsTable, counts, headline, title } from '../src/incident/card.ts'
 import { findIncident, incidentList } from '../src/incident/find.ts'
+import { alertNames } from '../src/incident/names.ts'
 import { incidentCard } from '../src/incident/thread.ts'
 import { suggestion } from '../src/lib/did-you-mean.ts'
 import { localTime } from '../src/release/issue.ts'
@@ -12,6 +13,7 @@ const VERBS: Record<string, IncidentAction> = {
   ack: 'incident.acknowledge',
   diagnose: 'incident.diagnose-again',
   silence: 'incident.silence',
+  unsilence: 'incident.end-silence',
 }
 /** Incidents that are over, in the list; alerts on a page of `--all`. */
 const RECENT = 10
@@ -20,7 +22,7 @@ const PAGE = 100
 export const alerts: Command = {
   name: 'alerts',
   summary: 'what fires, one incident with its alerts, or a decision on one',
-  usage: ['', '<A-number>', '<ack|diagnose> <A-number>', 'silence <A-number> <time> <reason …>'],
+  usage: ['', '<A-number>', '<ack|diagnose|unsilence> <A-number>', 'silence <A-number> <time> <reason …>'],
   action: 'alerts.read',
   flags: {
     all: ' every alert of the incident',
@@ -100,7 +102,9 @@ async function everyAlert({ desk }: CommandContext, id: string, page: string): P
       text: `${id} has ${pages} page${pages === 1 ? '' : 's'}. Next: /alerts ${id} --page <1-${pages}>`,
     }
   }
-  const shown = alertsTable(incident, episodes, PAGE, (number - 1) * PAGE).filter(({ type }) => type === 'table')
+  const names = alertNames(desk)
+  const release = incident.release === undefined ? undefined : await desk.releases.get(incident.release.id)
+  const shown = alertsTable(incident, episodes, PAGE, (number - 1) * PAGE, names).filter(({ type }) => type === 'table')
   const more = number < pages ? ` Next: /alerts ${id} --page ${number + 1}` : ''
   return {
     ok: true,
@@ -108,7 +112,7 @@ async function everyAlert({ desk }: CommandContext, id: string, page: string): P
     message: {
       title: title(incident),
       tone: 'plain',
-      blocks: [{ type: 'text', text: headline(incident, desk.clock()) }, ...shown],
+      blocks: [{ type: 'text', text: headline(incident, episodes, desk.clock(), { release, names }) }, ...shown],
       buttons: [],
     },
   }

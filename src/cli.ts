@@ -23,6 +23,7 @@ import { doctorExitCode, type Patient, renderDoctor, runDoctor } from './entry/d
 import type { IncidentPatient } from './entry/doctor-incidents.ts'
 import { enroll } from './entry/enroll.ts'
 import { loadKnowledge } from './knowledge/knowledge.ts'
+import { suggestion } from './lib/did-you-mean.ts'
 import { Fault } from './lib/fault.ts'
 import { createLog } from './lib/log.ts'
 import { createRedactor, maskable } from './lib/redact.ts'
@@ -40,8 +41,7 @@ export async function doctor(path: string, write: (text: string) => void, color:
     warnings: read.config?.warnings ?? [],
     patient: patient?.patient,
     clock: () => new Date(),
-  })
-  await patient?.close()
+  }).finally(() => patient?.close())
   write(renderDoctor(checks, color))
   return doctorExitCode(checks)
 }
@@ -56,19 +56,31 @@ function tryConfig(path: string): { config?: Config; problems: Problem[] } {
   }
 }
 
-/** What alerts and diagnoses need. Nothing is pinned by looking: that is done when a diagnosis first uses a tool. */
+/**
+ * What alerts and diagnoses need. Tools are compared with what is pinned, and nothing is pinned by looking: that is done when a
+ * diagnosis first uses a tool.
+ */
 function incidentPatient(config: Config): { patient: IncidentPatient; close: () => Promise<void> } {
   const { prometheus } = config
   const ai = resolveAi(config.ai, process.env)
-  const log = createLog({ redact: createRedactor(config.secrets), level: 'silent' })
+  const redactor = createRedactor(config.secrets)
+  const log = createLog({ redact: redactor, level: 'silent' })
   const servers = resolveServers(config.mcp, { prometheusConfigured: prometheus !== undefined, env: process.env })
   const bundled = prometheus && createPrometheusMcp({ config: prometheus, version: pkg.version })
   const tools = createMcpTools({
     servers,
     inMemory: bundled === undefined ? {} : { prometheus: (transport) => bundled.connect(transport) },
+    store: {
+      get: async (collection, id) => {
+        store ??= openStore(config)
+        return (await store).get(collection, id)
+      },
+    },
     log,
+    redact: redactor.text,
     version: pkg.version,
   })
+  let store: ReturnType<typeof openStore> | undefined
   return {
     patient: {
       sources: config.alerts.sources.map(({ name, url, tokenEnv, apiTokenEnv }) => ({
@@ -83,6 +95,7 @@ function incidentPatient(config: Config): { patient: IncidentPatient; close: () 
     close: async () => {
       await tools.close()
       await bundled?.close()
+      await store?.then((open) => open.close()).catch(() => undefined)
     },
   }
 }
@@ -241,9 +254,10 @@ export async function verifyAudit(
  * `approve <server>` its definitions are pinned as they are now. May be called while the bot runs. Exit code 1 when a server is away or held.
  */
 export async function mcpTools(path: string, words: string[], write: Write): Promise<number> {
-  const [verb, server] = words
-  if (verb !== undefined && (verb !== 'approve' || server === undefined)) {
-    write('What about the tools? Next: rollcall tools, or rollcall tools approve <server>\n')
+  const [verb, server, more] = words
+  if (verb !== undefined && (verb !== 'approve' || server === undefined || more !== undefined)) {
+    const wrong = verb === 'approve' ? 'Approve the tools of one server.' : `There is no rollcall tools ${verb}.`
+    write(`${wrong} Next: rollcall tools, or rollcall tools approve <server>\n`)
     return 2
   }
   return withAudit(path, async ({ config, store, note }) => {
@@ -264,11 +278,16 @@ export async function mcpTools(path: string, words: string[], write: Write): Pro
       if (server === undefined) return await listMcpTools(tools, write)
       const result = await tools.approve(server)
       if (result === undefined) {
-        write(`There is no MCP server ${JSON.stringify(server)}. Next: rollcall tools\n`)
+        const names = servers.map(({ name }) => name)
+        write(`There is no MCP server ${JSON.stringify(server)}.${suggestion(server, names)} Next: rollcall tools\n`)
         return 2
       }
+      if (servers.find(({ name }) => name === server)?.way.by === 'memory') {
+        write(`${server} is part of Rollcall: there is nothing to approve\n`)
+        return 0
+      }
       await note('tools.approve', `MCP server ${server}: ${result.approved.join(', ') || 'nothing new'}`, !result.away)
-      if (result.away !== undefined) write(`${server} is away: ${result.away}\n`)
+      if (result.away !== undefined) write(`${server} is away, nothing is approved: ${result.away}\n`)
       else write(`${server}: approved ${result.approved.join(', ') || 'nothing, all was as pinned'}\n`)
       for (const held of result.held) write(`  held still, the configuration pins it otherwise: ${held}\n`)
       return result.away === undefined && result.held.length === 0 ? 0 : 1
@@ -285,11 +304,17 @@ async function listMcpTools(tools: ReturnType<typeof createMcpTools>, write: Wri
   const states = tools.servers()
   for (const { name, at, why } of states) {
     write(`${name}  ${at}${why === undefined ? '' : `: ${why}`}\n`)
-    for (const tool of offered.filter((each) => each.server === name))
-      write(`  ${tool.name}  ${tool.hash.slice(0, 12)}\n`)
+    for (const tool of offered.filter((each) => each.server === name)) write(`  ${tool.name}  ${tool.hash}\n`)
     const times = Object.values(pinned[name] ?? {}).map(({ pinnedAt }) => pinnedAt)
     if (times.length > 0) write(`  ${times.length} pinned, the last one ${times.toSorted().at(-1)}\n`)
-    if (at === 'held') write(`  Next: look at what has changed there, then rollcall tools approve ${name}\n`)
+    if (at === 'away') write(`  Next: check how mcp reaches ${name}: its program or address, and its token\n`)
+    if (at === 'connected' && why !== undefined) write(`  Next: check the tools that mcp names for ${name}\n`)
+    if (at !== 'held') continue
+    for (const held of tools.held(name)) {
+      write(`  held: ${held.name} now says ${JSON.stringify(held.description ?? '')}\n`)
+      write(`    and takes ${JSON.stringify(held.inputSchema)}\n`)
+    }
+    write(`  Next: if that is as it should be, rollcall tools approve ${name}\n`)
   }
   if (states.length === 0) write('There are no MCP servers. Next: add prometheus or mcp.servers to rollcall.yaml\n')
   return states.every(({ at }) => at === 'connected') ? 0 : 1
@@ -299,19 +324,16 @@ async function listMcpTools(tools: ReturnType<typeof createMcpTools>, write: Wri
  * `rollcall mcp prometheus`: the bundled MCP server on stdin and stdout until its client leaves. The address from --url or
  * PROMETHEUS_URL, credentials from PROMETHEUS_TOKEN, or PROMETHEUS_USERNAME and PROMETHEUS_PASSWORD (pab1it0's names); logs go to stderr only.
  */
-export async function mcpServer(
-  which: string | undefined,
-  url: string | undefined,
-  signal: AbortSignal,
-): Promise<number> {
+export async function mcpServer(words: string[], url: string | undefined, signal: AbortSignal): Promise<number> {
   const { env } = process
-  const address = url ?? env.PROMETHEUS_URL
-  const wrong =
-    which !== 'prometheus'
-      ? 'Which server? Next: rollcall mcp prometheus --url http://prometheus:9090'
-      : address === undefined
-        ? 'Where is Prometheus? Next: rollcall mcp prometheus --url http://prometheus:9090, or set PROMETHEUS_URL'
-        : undefined
+  const refuse = (wrong: string) => {
+    process.stderr.write(`${wrong}\n`)
+    return 2
+  }
+  const example = 'rollcall mcp prometheus --url http://prometheus:9090'
+  if (words.length !== 1 || words[0] !== 'prometheus') return refuse(`Which server? Next: ${example}`)
+  const address = url ?? env.PROMETHEUS_URL ?? ''
+  if (address === '') return refuse(`Where is Prometheus? Next: ${example}, or set PROMETHEUS_URL`)
   const config = prometheusSchema.safeParse({
     url: address,
     ...(env.PROMETHEUS_TOKEN ? { bearerTokenEnv: 'PROMETHEUS_TOKEN' } : {}),
@@ -319,11 +341,13 @@ export async function mcpServer(
       ? { basicAuth: { user: env.PROMETHEUS_USERNAME, passwordEnv: 'PROMETHEUS_PASSWORD' } }
       : {}),
   })
-  if (wrong !== undefined || !config.success) {
-    process.stderr.write(`${wrong ?? config.error?.issues.map(({ message }) => message).join('; ')}\n`)
-    return 2
+  if (!config.success) {
+    const from = url === undefined ? 'PROMETHEUS_URL' : '--url'
+    const credentials = 'credentials stand in PROMETHEUS_TOKEN, or PROMETHEUS_USERNAME and PROMETHEUS_PASSWORD'
+    return refuse(`${from} is no address of a Prometheus. Next: ${example}, no more than that; ${credentials}`)
   }
   const server = createPrometheusMcp({ config: config.data, bounds: standaloneBounds, version: pkg.version })
+  if (process.stdin.isTTY) process.stderr.write('An MCP client is expected on stdin and stdout; Ctrl-C ends it.\n')
   await server.connect(new StdioServerTransport())
   await new Promise<void>((resolve) => {
     signal.addEventListener('abort', () => resolve(), { once: true })

@@ -63,7 +63,7 @@ async function main(argv: string[]): Promise<number> {
     case 'tools':
       return mcpTools(values.config, rest, write)
     case 'mcp':
-      return mcpServer(rest[0], values.url, signal)
+      return mcpServer(rest, values.url, signal)
     default:
       process.stderr.write(`There is no command ${JSON.stringify(verb)}.\n\n${USAGE}`)
       return 2

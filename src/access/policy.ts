@@ -26,6 +26,7 @@ export const policy = {
   'incident.acknowledge': working,
   'incident.diagnose-again': working,
   'incident.silence': working,
+  'incident.end-silence': working,
   'alerts.read': all,
   'status.read': all,
   'hosts.read': all,

@@ -6,6 +6,7 @@ import { acknowledge } from '../incident/acknowledge.ts'
 import { type IncidentAction, type IncidentBound, readIncidentBound, refuse } from '../incident/button.ts'
 import type { IncidentDesk } from '../incident/desk.ts'
 import { diagnoseAgain } from '../incident/diagnose-again.ts'
+import { endSilence } from '../incident/end-silence.ts'
 import { refuseOffer, rollBack } from '../incident/offer.ts'
 import { silence } from '../incident/silence.ts'
 import { asFault } from '../lib/fault.ts'
@@ -51,6 +52,7 @@ export const INCIDENT: Record<IncidentAction, IncidentPress> = {
   'incident.acknowledge': acknowledge,
   'incident.diagnose-again': diagnoseAgain,
   'incident.silence': silence,
+  'incident.end-silence': endSilence,
 }
 
 /** What a button does, and what it is about. */

@@ -1,6 +1,8 @@
 import type { From } from '../access/audit.ts'
 import type { Person } from '../access/config.ts'
 import type { IncidentDesk } from '../incident/desk.ts'
+import { describe } from '../incident/matchers.ts'
+import { matchersOf } from '../incident/silenced.ts'
 import { asFault } from '../lib/fault.ts'
 import type { Json } from '../ports/store.ts'
 import type { Answer } from '../release/answer.ts'
@@ -79,7 +81,10 @@ async function incidentNow(desk: IncidentDesk, id: string | undefined): Promise<
     return {
       state: state.at,
       ...(acknowledged === undefined ? {} : { acknowledged: acknowledged.by }),
-      silences: silences.map(({ by, until }) => ({ by, until })),
+      silences: silences.map((silence) => {
+        const { by, until, endedBy } = silence
+        return { by, until, covers: describe(matchersOf(silence)), ...(endedBy === undefined ? {} : { endedBy }) }
+      }),
     }
   } catch {
     return undefined

@@ -58,15 +58,24 @@ export async function checkModel({ model: given }: IncidentPatient): Promise<Che
   return [check('model', model.name, 'ok', `${answer.model} at ${host} answers in ${answer.seconds.toFixed(1)} s`)]
 }
 
-/** Connects to each MCP server and counts what it offers. */
+/** Connects to each MCP server: whether it offers what is named for it, with the definitions that are pinned. */
 export async function checkTools({ tools }: IncidentPatient): Promise<Check[]> {
   await tools.list()
   return tools.servers().map(({ name, at, why, tools: count }) => {
-    if (at === 'connected') return check('tools', name, 'ok', `connected, ${count} tools`)
+    const has = `connected, ${count} ${count === 1 ? 'tool' : 'tools'}`
+    if (at === 'connected' && why === undefined && count > 0) return check('tools', name, 'ok', has)
+    if (at === 'connected')
+      return check(
+        'tools',
+        name,
+        'warn',
+        why === undefined ? has : `${has}; ${why}`,
+        `check the tools that mcp names for ${name}`,
+      )
     const remedy =
       at === 'held'
-        ? `look at what has changed, then type rollcall tools approve ${name}`
-        : `check ${name} under mcp.servers`
+        ? `type rollcall tools to see what has changed, then rollcall tools approve ${name}`
+        : `check how mcp reaches ${name}: its program or address, and its token`
     return check('tools', name, 'warn', `${at}: ${why ?? 'no reason is known'}`, remedy)
   })
 }

@@ -13,7 +13,11 @@ export async function acknowledge(desk: IncidentDesk, bound: IncidentBound, pers
   const after = await desk.incidents.update(bound.incident, (current) => {
     answer = refuse(current, bound, now) ?? yes(`${current.id} is yours: nobody else is called for it.`)
     if (!answer.ok) return undefined
-    return { ...current, acknowledged: { by: person.id, when: now.toISOString() }, turn: current.turn + 1 }
+    return {
+      ...current,
+      acknowledged: { by: person.id, when: now.toISOString(), severity: current.severity },
+      turn: current.turn + 1,
+    }
   })
   // Also on a lost race: the winner's process may have died between the document and the word.
   if (after.acknowledged !== undefined) {

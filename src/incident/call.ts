@@ -2,12 +2,13 @@ import { formatDuration } from '../lib/duration.ts'
 import type { Message, Post } from '../ports/chat.ts'
 import { localTime } from '../release/issue.ts'
 import { numbered } from '../release/scene.ts'
+import { episodesOf } from './alert.ts'
 import { counts, title } from './card.ts'
-import { type Level, levelsOf, nextCall } from './escalate.ts'
+import { type Level, levelsOf, nextCall, toldAt } from './escalate.ts'
 import type { Incident } from './incident.ts'
 import { queuePost } from './pace.ts'
 import type { IncidentScene } from './scene.ts'
-import { silenceNow } from './tally.ts'
+import { silencing } from './silenced.ts'
 import { cardKey } from './thread.ts'
 
 /** The next person or channel to be called, and when; undefined when nobody is to be. */
@@ -34,22 +35,27 @@ export async function callNext(scene: IncidentScene, { level }: { level?: number
   const called = await flow.step(reminder, async () => {
     const incident = await desk.incidents.need(id)
     const levels = levelsOf(desk.config, incident.severity)
-    const silencedUntil = silenceNow(incident, desk.clock())?.until
+    const { silencedUntil } = silencing(incident, await episodesOf(desk.store, id), desk.clock())
     const stands = { acknowledged: incident.acknowledged !== undefined, ...(silencedUntil ? { silencedUntil } : {}) }
     if (incident.state.at !== 'firing' || stands.acknowledged || silencedUntil !== undefined) return stands
     const one = levels[level ?? levels.length - 1]
     if (one === undefined) return stands
-    const message = callMessage(incident, one, { level, unacknowledged })
+    const risen = scene.risen
+    const message = callMessage(incident, one, { level, unacknowledged, risen })
     const place = placeOf(incident, levels, level ?? levels.length - 1)
-    const key = level === undefined ? `${id}/remind/${reminder.split(' ')[1]}` : `${id}/level/${level + 1}`
-    // The card itself tells the first level, where it is for nobody in particular.
-    if (level !== 0 || place.thread === undefined || one.people.length > 0) {
+    // By the number of the call: after a rise in severity the levels begin anew.
+    const key = `${id}/${level === undefined ? 'remind' : 'level'}/${reminder.split(' ')[1]}`
+    // A new card itself tells the first level, where it is for nobody in particular; an edit of it tells nobody.
+    if (level !== 0 || risen || place.thread === undefined || one.people.length > 0) {
       await queuePost(desk, { key, ...place, message }, level === undefined ? 'reminder' : 'line')
     }
     if (level !== undefined) {
-      await desk.incidents.update(id, (current) =>
-        current.level > level ? undefined : { ...current, level: level + 1 },
-      )
+      const { severity } = incident
+      await desk.incidents.update(id, (current) => {
+        const told = current.levels ?? { [severity]: current.level }
+        if (toldAt(told, severity) > level) return undefined
+        return { ...current, level: level + 1, levels: { ...told, [severity]: level + 1 } }
+      })
     }
     return stands
   })
@@ -74,14 +80,16 @@ function placeOf(incident: Incident, levels: readonly Level[], level: number): P
 function callMessage(
   incident: Incident,
   { people }: Level,
-  { level, unacknowledged }: { level?: number; unacknowledged: string },
+  { level, unacknowledged, risen }: { level?: number; unacknowledged: string; risen: boolean },
 ): Message {
   const name = title(incident)
   const said =
     level === undefined
       ? `Still not acknowledged after ${unacknowledged}: ${name}`
       : level === 0
-        ? `Fires: ${name}`
+        ? risen
+          ? `Now ${incident.severity}: ${name}`
+          : `Fires: ${name}`
         : `Not acknowledged for ${unacknowledged}: ${name}`
   return {
     title: said,

@@ -5,11 +5,16 @@ import { isOver, type Release } from '../release/release.ts'
 import { someHosts } from '../release/scene.ts'
 import type { Alert, Episode } from './alert.ts'
 import type { Incident } from './incident.ts'
-import { commonLabels, nameOf, silenceNow } from './tally.ts'
+import { describe } from './matchers.ts'
+import { hostLabel, type NameAlert } from './names.ts'
+import { activeSilences, covers, firingOf, matchersOf, type Silence } from './silenced.ts'
+import { commonLabels, nameOf } from './tally.ts'
 
 /** Alerts named one by one on a card; `/alerts A-17 --all` has all of them. */
 const SHOWN = 10
 const LINKS = 4
+/** Silences that a card names. */
+const SILENCES = 3
 /** Most characters of a text that comes from outside. */
 const CAP = { short: 60, summary: 300, description: 1000 }
 /** Annotations that hold the measured value, by the habits of rule writers. */
@@ -22,28 +27,31 @@ export interface CardParts {
   release: Release | undefined
   now: Date
   buttons: Button[]
+  /** What the configuration knows of an alert's host and service. */
+  names?: NameAlert
 }
 
 /** The incident as one card: what fires where since when, the release that it belongs to, its alerts, and where to look. */
-export function card({ incident, episodes, release, now, buttons }: CardParts): Message {
+export function card({ incident, episodes, release, now, buttons, names }: CardParts): Message {
   const rows = ordered(episodes)
   return {
     title: title(incident),
     tone: tone(incident),
     blocks: [
-      { type: 'text', text: headline(incident, now) },
+      { type: 'text', text: headline(incident, episodes, now, { release, names }) },
       { type: 'fields', items: fields(incident, rows) },
       ...words(rows),
       ...releaseBlocks(incident, release),
-      ...alertsTable(incident, rows, SHOWN),
+      ...alertsTable(incident, rows, SHOWN, 0, names),
       ...linksOf(incident, rows),
     ],
     buttons,
   }
 }
 
-export function title({ id, title: name, service }: Incident): string {
-  return service === undefined ? `${id} ${name}` : `${id} ${name}: ${service}`
+export function title({ id, title: name, service, services }: Incident): string {
+  const about = services === undefined ? service : someHosts(services)
+  return about === undefined ? `${id} ${name}` : `${id} ${name}: ${about}`
 }
 
 function tone({ state, severity, acknowledged }: Incident): Message['tone'] {
@@ -53,9 +61,13 @@ function tone({ state, severity, acknowledged }: Incident): Message['tone'] {
 }
 
 /** Where it stands, in one line; what became of a rollback in another. */
-export function headline(incident: Incident, now: Date): string {
+export function headline(
+  incident: Incident,
+  episodes: readonly Episode[],
+  now: Date,
+  more: Pick<Partial<CardParts>, 'release' | 'names'> = {},
+): string {
   const { state, acknowledged, outcome, release } = incident
-  const silence = silenceNow(incident, now)
   const lines = [
     state.at === 'resolved'
       ? `Resolved at ${localTime(new Date(state.when))}, after ${lasted(incident)}.`
@@ -63,8 +75,16 @@ export function headline(incident: Incident, now: Date): string {
         ? 'Fires, and nobody has acknowledged it.'
         : `Fires; acknowledged by ${acknowledged.by} at ${localTime(new Date(acknowledged.when))}.`,
   ]
-  if (silence !== undefined && state.at === 'firing') lines.push(silenced(silence))
-  if (release?.held === true) lines.push(`${release.id} was held for it.`)
+  if (state.at === 'firing') {
+    const active = activeSilences(incident, now)
+    lines.push(...active.slice(0, SILENCES).flatMap((silence) => [silenced(silence), ...coverage([silence])]))
+    lines.push(...whichAreSilenced(active, episodes, more.names))
+  }
+  if (release?.held === true) {
+    const { id, state, turn } = more.release ?? {}
+    const pending = id === release.id && state?.at === 'rolling out' && turn === release.heldTurn
+    lines.push(pending ? `${release.id} is being held for it.` : `${release.id} was held for it.`)
+  }
   if (outcome !== undefined && release !== undefined) lines.push(outcomeText(release.id, outcome))
   return lines.join('\n')
 }
@@ -76,8 +96,34 @@ export function lasted({ since, state }: Incident): string {
   return Number.isFinite(ms) && ms >= 1000 ? formatDuration(ms) : 'less than 1 s'
 }
 
-export function silenced({ until, by, reason }: Incident['silences'][number]): string {
+export function silenced({ until, by, reason }: Silence): string {
   return `Silenced until ${localTime(new Date(until))} by ${by}: ${reason}`
+}
+
+/** What silences cover, by their matchers; nothing where these were not kept. */
+export function coverage(silences: readonly Silence[]): string[] {
+  const all = silences.flatMap(matchersOf)
+  return all.length === 0 ? [] : [`It covers alerts with ${describe(all)}.`]
+}
+
+/** Which of the firing alerts are silenced and which are not, by their hosts. */
+function whichAreSilenced(
+  active: readonly Silence[],
+  episodes: readonly Episode[],
+  lookUp: NameAlert | undefined,
+): string[] {
+  if (active.length === 0) return []
+  const firing = firingOf(episodes.map(({ alert }) => alert))
+  const common = commonLabels(firing)
+  const isSilenced = ({ labels }: Alert): boolean => active.some((silence) => covers(silence, labels))
+  const names = (alerts: readonly Alert[]): string =>
+    someHosts([...new Set(alerts.map((alert) => ownName(alert, common, lookUp)))])
+  const silent = firing.filter(isSilenced)
+  const others = firing.filter((alert) => !isSilenced(alert))
+  if (others.length === 0) return silent.length === 0 ? [] : [`Silenced: ${names(silent)}.`]
+  return silent.length === 0
+    ? [`Not silenced: ${names(others)}.`]
+    : [`Silenced: ${names(silent)}. Not silenced: ${names(others)}.`]
 }
 
 export function outcomeText(release: string, { at, why }: NonNullable<Incident['outcome']>): string {
@@ -92,12 +138,13 @@ export function outcomeText(release: string, { at, why }: NonNullable<Incident['
 }
 
 function fields(incident: Incident, rows: readonly Episode[]): { label: string; value: string }[] {
-  const { severity, since, service, hosts, firing, resolved, truncated, group } = incident
+  const { severity, since, service, services, hosts, firing, resolved, truncated, group } = incident
+  const about = services === undefined ? service : someHosts(services)
   const values = [...new Set(rows.filter(isFiring).flatMap(({ alert }) => measured(alert) ?? []))]
   return [
     { label: 'severity', value: severity },
     { label: 'since', value: localTime(new Date(since)) },
-    ...(service === undefined ? [] : [{ label: 'service', value: service }]),
+    ...(about === undefined ? [] : [{ label: 'service', value: about }]),
     ...(hosts.length === 0 ? [] : [{ label: 'hosts', value: someHosts(hosts) }]),
     { label: 'alerts', value: counts(firing, resolved) },
     ...(truncated === 0 ? [] : [{ label: 'left out by the source', value: String(truncated) }]),
@@ -166,20 +213,29 @@ function hostsOf({ hosts, candidate }: Release): { upgraded: string[]; others: s
 }
 
 /** The alerts, those that fire first; at most `most`, and where the others are. */
-export function alertsTable({ id }: Incident, rows: readonly Episode[], most: number, from = 0): Block[] {
+export function alertsTable(
+  { id }: Incident,
+  rows: readonly Episode[],
+  most: number,
+  from = 0,
+  names?: NameAlert,
+): Block[] {
   const shown = ordered(rows).slice(from, from + most)
   const common = commonLabels(rows.map(({ alert }) => alert))
+  const services = new Set(rows.map(({ alert }) => names?.(alert).service ?? ''))
+  const bySeveral = services.size > 1
   const seen = new Map<string, number>()
   const table: Block = {
     type: 'table',
     caption: 'Alerts',
-    columns: ['alert', 'state', 'since', 'value'],
+    columns: ['alert', ...(bySeveral ? ['service'] : []), 'state', 'since', 'value'],
     rows: shown.map(({ alert }) => {
-      const own = ownName(alert, common)
+      const own = ownName(alert, common, names)
       const times = (seen.get(own) ?? 0) + 1
       seen.set(own, times)
       return [
         times === 1 ? own : `${own} (${times})`,
+        ...(bySeveral ? [names?.(alert).service ?? ''] : []),
         alert.status,
         localTime(new Date(alert.startsAt)),
         measured(alert) ?? '',
@@ -195,12 +251,14 @@ export function alertsTable({ id }: Incident, rows: readonly Episode[], most: nu
 }
 
 /** By what sets it apart from the others: its host, else its own labels, else its name. */
-function ownName(alert: Alert, common: Record<string, string>): string {
+function ownName(alert: Alert, common: Record<string, string>, names: NameAlert | undefined): string {
   const own = Object.entries(alert.labels).filter(([name]) => common[name] === undefined && name !== 'alertname')
   const name = common.alertname === undefined ? `${nameOf(alert)} ` : ''
-  if (own.length === 0) return cap(alert.labels.instance ?? alert.labels.host ?? nameOf(alert), CAP.short)
-  const label = own.find(([key]) => ['instance', 'host', 'hostname', 'node'].includes(key))
-  const text = label === undefined ? own.map(([key, value]) => `${key}=${value}`).join(' ') : label[1]
+  // A host that all of them share sets none apart; an alert that stands alone is named by it all the same.
+  const label = hostLabel(alert, (each) => own.length === 0 || common[each] === undefined)
+  const host = label === undefined ? undefined : (names?.(alert).host ?? alert.labels[label])
+  if (own.length === 0) return cap(host ?? nameOf(alert), CAP.short)
+  const text = host ?? own.map(([key, value]) => `${key}=${value}`).join(' ')
   return cap(`${name}${text}`, CAP.short)
 }
 

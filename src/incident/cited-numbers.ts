@@ -35,12 +35,9 @@ const NO_NUMBERS = [
   /UTC ?[+-] ?\d+/g,
   // Versions.
   /(?<![\w.])[vV]?\d+\.\d+\.\d+[\w.+-]*/g,
-  // Identifiers: what begins with a letter and goes on with digits, #12, hexadecimal.
-  /(?<![A-Za-z0-9_./:-])[A-Za-z_][A-Za-z_./:-]{0,200}\d[\w./:-]*/g,
+  // Identifiers: #12, hexadecimal.
   /#\d+/g,
   /(?<!\w)(?=[0-9a-f]*[a-f])(?=[0-9a-f]*\d)[0-9a-f]{7,64}(?!\w)/g,
-  /\b(?:PR|pull request|issue|line|port|HTTP|status|status code|code|batch|step|attempt|version|error code|exit code)s? (?:no\. ?)?\d+(?:(?:,| and| or) \d+)*/gi,
-  /(?:第|合并请求|端口|状态码|行号|步骤|批次|版本|错误码|退出码) ?\d+/g,
   // Ordinals, percentiles, classes of status codes.
   /(?<!\d)\d{1,9}(?:st|nd|rd|th)\b/g,
   /(?<!\d)\d{1,9}(?:\.\d{1,9})? ?分位/g,
@@ -62,7 +59,12 @@ interface Word {
 const MIB = 1024 ** 2
 const GIB = 1024 ** 3
 const UNITS: Word[] = [
-  { words: 'percentage points?|个?百分点|pp', unit: 'ratio', factors: [], relative: { by: 'difference', factors: [0.01] } },
+  {
+    words: 'percentage points?|个?百分点|pp',
+    unit: 'ratio',
+    factors: [],
+    relative: { by: 'difference', factors: [0.01] },
+  },
   { words: '%|％|percent|per cent', unit: 'ratio', factors: [0.01], relative: { by: 'change', factors: [0.01] } },
   { words: 'ms|milliseconds?|毫秒', unit: 'seconds', factors: [1e-3] },
   { words: 'µs|μs|us|microseconds?|微秒', unit: 'seconds', factors: [1e-6] },
@@ -99,6 +101,17 @@ const CITED = new RegExp(
   'g',
 )
 const GOES_ON = new RegExp(String.raw`^ ?(?:-|–|—|~|～|to|and|至|到) ?\d[\d.,]*[ \u00a0]?(?:${UNIT})(?![A-Za-z0-9_])`)
+/** A word that says what a number names; where a unit follows, it is a measurement all the same. */
+const NAMED = [
+  String.raw`\b(?:PR|pull request|issue|line|port|code|batch|step|attempt|version|exit code|error code)(?:s|es)? (?:no\. ?)?\d{1,9}(?:(?:,| and| or) \d{1,9})*`,
+  String.raw`\b(?:HTTP|status|status code|code)s? [1-5]\d\d(?:(?:,| and| or) [1-5]\d\d)*|\bHTTP [123]`,
+  String.raw`(?:合并请求|端口|行号|步骤|批次|版本|错误码|退出码) ?\d{1,9}|第 ?\d{1,9}|状态码 ?[1-5]\d\d`,
+].map((pattern) => new RegExp(`(?:${pattern})(?!\\d|\\.\\d|[ \u00a0]?(?:${UNIT})(?![A-Za-z0-9_]))`, 'gi'))
+/** What begins with a letter and goes on with digits. */
+const IDENTIFIER = /(?<![A-Za-z0-9_./:-])[A-Za-z_][A-Za-z_./:-]{0,200}\d[\w./:-]*/g
+/** Unless it ends in a measurement: `latency:731ms`. */
+const ENDS_IN_NUMBER = /[:/]\d+(?:\.\d+)?([A-Za-z]*)$/
+const UNIT_FOLLOWS = new RegExp(`^[ \u00a0]?(?:${UNIT})(?![A-Za-z0-9_])`)
 const ABOUT =
   /(?:\b(?:about|around|roughly|nearly|almost|approximately|approx\.?|some|over|more than|less than|below|above|under|at least|up to)|[~≈]|约|大约|近|接近|超过|不到|高达|以上) ?$/i
 const DURATION =
@@ -111,12 +124,21 @@ const DURATION =
 export function citedIn(content: string): Cited[] {
   let text = content
   const found: (Cited & { at: number })[] = []
-  for (const pattern of NO_NUMBERS) text = text.replace(pattern, (match) => ' '.repeat(match.length))
+  // Code of a report is a query, or else it counts like any other text.
+  text = text.replace(/`([^`\n]*)`/g, (match, code: string) => (selects(code) ? blank(match) : match))
+  for (const pattern of NO_NUMBERS) text = text.replace(pattern, blank)
+  text = text.replace(IDENTIFIER, (match, at: number, all: string) => {
+    const end = ENDS_IN_NUMBER.exec(match)
+    if (end === null || !UNIT_FOLLOWS.test((end[1] ?? '') + all.slice(at + match.length, at + match.length + 20)))
+      return blank(match)
+    return blank(match.slice(0, end.index + 1)) + match.slice(end.index + 1)
+  })
+  for (const pattern of NAMED) text = text.replace(pattern, blank)
   text = text.replace(DURATION, (match, ...rest) => {
     const at = rest.find((each): each is number => typeof each === 'number') ?? 0
     const { seconds, last } = durationOf(match)
-    found.push({ at, text: match, readings: [{ value: seconds, tolerance: last }], measured: true })
-    return ' '.repeat(match.length)
+    found.push({ at, text: match, readings: [{ value: seconds, tolerance: last }], unit: 'seconds' })
+    return blank(match)
   })
   for (const match of text.matchAll(CITED)) {
     const [whole, sign, digits = '', fraction = '', exponent = '0', ...words] = match
@@ -138,7 +160,7 @@ export function citedIn(content: string): Cited[] {
       at: match.index,
       text: whole.trim(),
       readings: readingsOf(value, tolerance, unit),
-      measured: unit !== undefined,
+      ...(unit?.unit === undefined ? {} : { unit: unit.unit }),
     })
   }
   const seen = new Set<string>()
@@ -152,11 +174,19 @@ export function citedIn(content: string): Cited[] {
     })
 }
 
-function readingsOf(value: number, tolerance: number, unit: Unit | undefined): Reading[] {
+function blank(match: string): string {
+  return ' '.repeat(match.length)
+}
+
+function selects(code: string): boolean {
+  const check = checkPromql(code)
+  return check.ok && check.selects
+}
+
+function readingsOf(value: number, tolerance: number, unit: Word | undefined): Reading[] {
   if (unit === undefined) return [{ value, tolerance }]
-  const factors = [...unit.factors, ...(unit.raw === true ? [1] : [])]
   return [
-    ...factors.map((factor) => ({ value: value * factor, tolerance: tolerance * factor })),
+    ...unit.factors.map((factor) => ({ value: value * factor, tolerance: tolerance * factor })),
     ...(unit.relative?.factors ?? []).map((factor) => ({
       value: value * factor,
       tolerance: tolerance * factor,
@@ -177,32 +207,46 @@ function durationOf(text: string): { seconds: number; last: number } {
 
 /** Values that a number may be confirmed by. */
 export interface Evidence {
-  /** From metrics: answers of queries, the survey, the alert's own values. */
-  measured: number[]
+  /** From metrics, in base units: answers of queries, the survey, what the alert says with a unit. */
+  measured: Record<Unit, number[]>
   /** Everything that was seen, those among them: also counts and what other tools said. */
   seen: number[]
-  /** Comparisons of measured values. */
+  /** Comparisons of measured values of one signal; differences are those of shares. */
   factor: number[]
   change: number[]
   difference: number[]
 }
 
+export function noEvidence(): Evidence {
+  const measured = { ratio: [], seconds: [], bytes: [], cores: [], per_second: [], count: [] }
+  return { measured, seen: [], factor: [], change: [], difference: [] }
+}
+
 /** For `confirms`: the same values in ascending order, without those that are none. */
-export function inOrder(evidence: Evidence): Evidence {
-  const sorted = (values: number[]) => Float64Array.from(new Set(values.filter(Number.isFinite))).sort()
+export function inOrder({ measured, seen, factor, change, difference }: Evidence): Evidence {
+  const sorted = (values: number[]) => [...Float64Array.from(new Set(values.filter(Number.isFinite))).sort()]
+  const { ratio, seconds, bytes, cores, per_second, count } = measured
   return {
-    measured: [...sorted(evidence.measured)],
-    seen: [...sorted([...evidence.seen, ...evidence.measured])],
-    factor: [...sorted(evidence.factor)],
-    change: [...sorted(evidence.change)],
-    difference: [...sorted(evidence.difference)],
+    measured: {
+      ratio: sorted(ratio),
+      seconds: sorted(seconds),
+      bytes: sorted(bytes),
+      cores: sorted(cores),
+      per_second: sorted(per_second),
+      count: sorted(count),
+    },
+    seen: sorted([...seen, ...ratio, ...seconds, ...bytes, ...cores, ...per_second, ...count]),
+    factor: sorted(factor),
+    change: sorted(change),
+    difference: sorted(difference),
   }
 }
 
-/** True when one of the readings lies within its tolerance of a value of the evidence (in order). */
-export function confirms(evidence: Evidence, { readings, measured }: Cited): boolean {
+/** True when one of the readings lies within its tolerance of a value of the evidence (in order) in the same unit. */
+export function confirms(evidence: Evidence, { readings, unit }: Cited): boolean {
   return readings.some(({ value, tolerance, relative }) => {
-    const values = relative === undefined ? (measured ? evidence.measured : evidence.seen) : evidence[relative]
+    const values =
+      relative !== undefined ? evidence[relative] : unit === undefined ? evidence.seen : evidence.measured[unit]
     const slack = tolerance * (1 + 1e-6) + Math.abs(value) * 1e-9
     // A fall by 30 % is stated without its sign.
     return near(values, value, slack) || near(values, -value, slack)

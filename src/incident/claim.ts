@@ -7,10 +7,14 @@ import type { Report } from './report.ts'
 /** A report that is ours to write, or the one that exists already. */
 export type Claim = { at: 'claimed'; id: string } | { at: 'exists'; id: string; incident: string }
 
+/** Incidents of one deployment that are diagnosed by themselves while they fire: a storm about one release is paid for so often. */
+const MOST_AT_ONCE = 3
+
 /**
- * Takes the next version of the report about the incident's deployment, or about its first episode where there is none. There is one
- * report for each: unless a person asks, a second diagnosis gets none of its own, but one that failed is made anew. Run again by the
- * same flow it finds what it took.
+ * Takes the next version of the report about the incident's deployment, or about its first episode where there is none. An incident
+ * gets one of its own by itself: another alert of the same deployment has evidence of its own. It gets none when it has one already,
+ * unless that failed, or when three others of the deployment that still fire have theirs: then it is shown where one stands, the one
+ * that convicts the release if there is one. A person who asks always gets another. Run again by the same flow it finds what it took.
  */
 export async function claimReport(
   desk: IncidentDesk,
@@ -22,21 +26,38 @@ export async function claimReport(
     const versions = await desk.reports.versions(deploymentId)
     const mine = versions.find(({ flow }) => flow === order.flow)
     if (mine !== undefined) return { at: 'claimed', id: mine.id }
-    const last = versions.at(-1)
-    if (last !== undefined && order.by === undefined && last.status !== 'failed') {
-      return { at: 'exists', id: last.id, incident: last.incident }
-    }
-    const report = blank(deploymentId, (last?.version ?? 0) + 1, incident, order.flow, desk.clock())
+    const enough = order.by === undefined ? await enoughOf(desk, incident, versions) : undefined
+    if (enough !== undefined) return { at: 'exists', id: enough.id, incident: enough.incident }
+    const report = blank(deploymentId, (versions.at(-1)?.version ?? 0) + 1, incident, order.flow, desk.clock())
     if (await desk.reports.insert(report)) return { at: 'claimed', id: report.id }
   }
 }
 
-/** The joined release; else the deployment that the alert names, unless that is one of ours which it was not joined to. */
+/** The report that makes one more unnecessary. */
+async function enoughOf(
+  desk: IncidentDesk,
+  { id }: Incident,
+  versions: readonly Report[],
+): Promise<Report | undefined> {
+  const standing = versions.filter(({ status }) => status !== 'failed')
+  const own = standing.findLast(({ incident }) => incident === id)
+  if (own !== undefined) return own
+  const others: Report[] = []
+  for (const other of new Set(standing.map(({ incident }) => incident))) {
+    const last = standing.findLast(({ incident }) => incident === other)
+    if (last !== undefined && (await desk.incidents.get(other))?.state.at === 'firing') others.push(last)
+  }
+  if (others.length < MOST_AT_ONCE) return undefined
+  return others.findLast(({ verdict }) => verdict?.at === 'release') ?? others.at(-1)
+}
+
+/** The joined release; else the deployment that the alert names, unless that could be one of ours. */
 async function subjectOf(desk: IncidentDesk, incident: Incident): Promise<string> {
   if (incident.release !== undefined) return incident.release.id
   const [first] = await episodesOf(desk.store, incident.id)
   const named = cleanLine(first?.alert.labels.deploymentId ?? '', 100)
-  if (named !== '' && (await desk.releases.get(named)) === undefined) return named
+  // Our own numbers belong to releases that are joined, or will be.
+  if (named !== '' && !/^R-\d+$/i.test(named)) return named
   return first === undefined ? incident.id : episodeId(first.alert)
 }
 

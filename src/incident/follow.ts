@@ -4,6 +4,7 @@ import type { Release } from '../release/release.ts'
 import type { IncidentDesk } from './desk.ts'
 import { refreshOffer } from './offer.ts'
 import { openPosts, stopPosts } from './pace.ts'
+import { showIncident } from './thread.ts'
 
 /** Open incidents that are looked for at a start: as many of the newest. */
 const SWEPT = 1000
@@ -66,9 +67,12 @@ async function tell(desk: IncidentDesk, id: string, told: Map<string, string>): 
   if (told.get(id) === stage) return
   for (const incident of await desk.incidents.ofRelease(id)) {
     const status = await desk.flows.status(incident.id)
-    if (status?.at === 'running') await desk.flows.send(incident.id, stage, { kind: 'release' })
-    // Its thread is closed; the report's button must not stay behind all the same.
-    else await refreshOffer(desk, incident)
+    const runs = status?.at === 'running'
+    if (runs) await desk.flows.send(incident.id, stage, { kind: 'release' })
+    // Its thread is closed, or about to be without hearing this; neither its card nor the report's button may stay behind.
+    if (runs && incident.state.at === 'firing') continue
+    await refreshOffer(desk, incident)
+    await showIncident(desk, incident.id)
   }
   told.set(id, stage)
 }

@@ -23,14 +23,33 @@ export const incidentSchema = z.object({
   /** Left out by the source, as it last said. */
   truncated: z.number(),
   service: z.string().optional(),
+  /** Where its alerts are of several services: those that fire, the most frequent first. */
+  services: z.array(z.string()).optional(),
   /** Ids of configured hosts that its alerts name. */
   hosts: z.array(z.string()),
   state: z.discriminatedUnion('at', [
     z.object({ at: z.literal('firing') }),
     z.object({ at: z.literal('resolved'), when: z.string() }),
   ]),
-  acknowledged: z.object({ by: z.string(), when: z.string() }).optional(),
-  silences: z.array(z.object({ id: z.string(), by: z.string(), until: z.string(), reason: z.string() })),
+  /** `severity` is what was acknowledged; when it gets worse than that, the acknowledgement lapses. */
+  acknowledged: z.object({ by: z.string(), when: z.string(), severity: severity.optional() }).optional(),
+  /** The acknowledgement that lapsed last. */
+  lapsed: z.object({ by: z.string(), when: z.string(), severity }).optional(),
+  silences: z.array(
+    z.object({
+      /** That of the first of its parts. */
+      id: z.string(),
+      by: z.string(),
+      /** ISO; when it ends, or was ended. */
+      until: z.string(),
+      reason: z.string(),
+      endedBy: z.string().optional(),
+      /** Silences at the source that make it up, by their labels: it covers what one of them matches. */
+      parts: z
+        .array(z.object({ id: z.string(), matchers: z.array(z.object({ name: z.string(), value: z.string() })) }))
+        .optional(),
+    }),
+  ),
   /** The release that it is joined to, as it stood when it was joined. */
   release: z
     .object({
@@ -46,12 +65,17 @@ export const incidentSchema = z.object({
       others: z.array(z.string()),
       /** This incident held the rollout. */
       held: z.boolean(),
+      /** The release's turn when it was asked to hold last; as long as it has that turn, the hold has not taken effect. */
+      heldTurn: z.number().optional(),
     })
     .optional(),
   /** Id of that release: what incidents are looked up by. */
   joined: z.string().optional(),
-  /** How many levels of its severity have been told. */
+  /** How many levels of its severity have been told, and how many at each severity. */
   level: z.number(),
+  levels: z
+    .object({ critical: z.number().optional(), warning: z.number().optional(), info: z.number().optional() })
+    .optional(),
   /** Id of the newest report, `<subject>/<version>`. */
   report: z.string().optional(),
   /** What became of it after the joined release was rolled back. */

@@ -23,10 +23,11 @@ export async function offerOf(desk: IncidentDesk, report: Report, incident: Inci
   if (report.verdict?.at !== 'release' || report.status === 'failed' || incident.release === undefined) {
     return { why: [] }
   }
-  const decided = (await desk.reports.versions(report.deploymentId)).filter(decides)
-  const newest = decided.findLast(({ incident: id }) => id === incident.id)
-  if (newest !== undefined && newest.id !== report.id) return no(`There is a newer report: ${newest.id}.`)
   const { id } = incident.release
+  if (id !== report.deploymentId) return no(`${incident.id} belongs to ${id} now. Press Diagnose again.`)
+  const decided = (await desk.reports.versions(report.deploymentId)).filter(decides)
+  const newest = decided.findLast((each) => each.incident === incident.id)
+  if (newest !== undefined && newest.id !== report.id) return no(`There is a newer report: ${newest.id}.`)
   const release = await desk.releases.get(id)
   if (release === undefined || !actionsNow(release).includes('release.rollback')) {
     return no(`${id} offers no rollback now: it is ${release?.state.at ?? 'unknown'}.`)

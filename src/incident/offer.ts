@@ -15,14 +15,17 @@ import { showReport } from './publish.ts'
  */
 export async function refreshOffer(
   desk: IncidentDesk,
-  { id, release }: Pick<Incident, 'id' | 'release'>,
+  { id, release, report }: Pick<Incident, 'id' | 'release' | 'report'>,
 ): Promise<void> {
-  if (release === undefined) return
-  const versions = await desk.reports.versions(release.id)
-  const own = versions.filter(({ incident, verdict, status }) => {
-    return incident === id && verdict !== undefined && status !== 'failed'
-  })
-  for (const each of own.slice(-2)) await showReport(desk, each.id)
+  const noted = report === undefined ? undefined : await desk.reports.get(report)
+  // It may have been joined to another release since.
+  for (const subject of new Set([release?.id, noted?.deploymentId])) {
+    if (subject === undefined) continue
+    const own = (await desk.reports.versions(subject)).filter(({ incident, verdict, status }) => {
+      return incident === id && verdict !== undefined && status !== 'failed'
+    })
+    for (const each of own.slice(-2)) await showReport(desk, each.id)
+  }
 }
 
 /** Rolls a release back, by its card, a command, or the button of a report; that one counts only while the report offers it. */

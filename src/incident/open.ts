@@ -3,7 +3,8 @@ import { z } from 'zod'
 import { type Alert, type AlertGroup, EPISODES, episodesOf, toJson } from './alert.ts'
 import type { IncidentDesk } from './desk.ts'
 import type { Incident } from './incident.ts'
-import { hostsOfAlerts, serviceOf } from './join.ts'
+import { hostsOfAlerts } from './join.ts'
+import { alertNames, servicesOf } from './names.ts'
 import { tallied } from './tally.ts'
 
 /** A row says which incident a group's alerts go to; who changes it by compare-and-set has opened the incident. */
@@ -101,11 +102,15 @@ function draft(desk: IncidentDesk, id: string, { group, alerts, truncated }: Arr
     level: 0,
     turn: 0,
   }
-  const [service] = alerts.flatMap(({ labels }) => serviceOf(desk, labels) ?? [])
+  const services = servicesOf(alerts, alertNames(desk))
   const episodes = alerts.map((alert) => ({ alert, incident: id, firstHeardAt: alert.receivedAt, heard: 1 }))
   const hosts = hostsOfAlerts(desk, alerts).map((host) => host.id)
   const { config } = desk
-  return { ...tallied(blank, { episodes, config, hosts, service, now }), state: { at: 'firing' }, turn: 0 }
+  return {
+    ...tallied(blank, { episodes, config, hosts, service: services[0], services, now }),
+    state: { at: 'firing' },
+    turn: 0,
+  }
 }
 
 /**

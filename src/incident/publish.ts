@@ -2,6 +2,7 @@ import { formatDuration } from '../lib/duration.ts'
 import type { Block, Button, Message } from '../ports/chat.ts'
 import type { Json } from '../ports/store.ts'
 import { buttonFor } from '../release/button.ts'
+import type { Release } from '../release/release.ts'
 import type { IncidentDesk } from './desk.ts'
 import type { Incident } from './incident.ts'
 import { offerOf } from './offer-of.ts'
@@ -40,7 +41,7 @@ export async function reportMessage(
   const { promQL, content } = parsed.success ? parsed.data : { promQL: [], content: report.content }
   const offer = await rollbackOffer(desk, report, incident)
   return {
-    title: titleOf(report, incident),
+    title: titleOf(report, incident, await aboutOf(desk, report, incident)),
     tone: toneOf(report),
     blocks: [
       ...verdictBlocks(report),
@@ -115,7 +116,17 @@ async function rollbackOffer(
   return { buttons: [{ ...button, style: 'primary' }], why }
 }
 
-function titleOf({ verdict, id }: Report, { release, service, id: incident }: Incident): string {
+/** The release that a report is about: its incident may have been joined to another since. */
+async function aboutOf(
+  desk: IncidentDesk,
+  { deploymentId }: Report,
+  { release }: Incident,
+): Promise<About | undefined> {
+  return release?.id === deploymentId ? release : desk.releases.get(deploymentId)
+}
+type About = Pick<Release, 'id' | 'candidate'>
+
+function titleOf({ verdict, id }: Report, { service, id: incident }: Incident, release: About | undefined): string {
   const subject = service ?? incident
   if (verdict === undefined) return `Diagnosis of ${subject}: report ${id}`
   if (verdict.at === 'release' && release !== undefined) {

@@ -3,14 +3,14 @@ import type { Person } from '../access/config.ts'
 import { mayDo } from '../access/policy.ts'
 import { formatDuration, parseDuration } from '../lib/duration.ts'
 import { asFault } from '../lib/fault.ts'
-import type { Matcher } from '../ports/silences.ts'
 import { type Answer, no, yes } from '../release/answer.ts'
 import { localTime } from '../release/issue.ts'
-import { type Episode, episodesOf } from './alert.ts'
-import { type IncidentBound, refuse, SILENCE_FIELDS } from './button.ts'
+import { episodesOf } from './alert.ts'
+import { type IncidentBound, refuse, SILENCE_FIELDS, stale } from './button.ts'
 import type { IncidentDesk } from './desk.ts'
 import type { Incident } from './incident.ts'
-import { commonLabels } from './tally.ts'
+import { describe, MOST_SILENCES, silencesFor, toMatchers, type Wanted } from './matchers.ts'
+import { activeSilences, firingOf, type Silence, silencedUntil } from './silenced.ts'
 
 /** Longer ones are forgotten by those who made them. */
 const LONGEST_MS = 30 * 86_400_000
@@ -20,8 +20,8 @@ const FORGOTTEN_MS = 60_000
 const claimSchema = z.object({ by: z.string(), at: z.string(), failed: z.boolean().optional() })
 
 /**
- * Silences the incident's alerts at the server that they come from, for the time and the reason that were given: every alert with
- * the labels that those which fire have in common. One press at a time makes one silence.
+ * Silences the incident's alerts at the server that they come from, for the time and the reason that were given: what the button's
+ * question said, or what `silencesFor` makes of those which fire. One press at a time makes silences, all that it needs or none.
  */
 export async function silence(
   desk: IncidentDesk,
@@ -36,32 +36,46 @@ export async function silence(
   if (refusal !== undefined) return refusal
   const wish = readWish(incident.id, fields)
   if ('ok' in wish) return wish
-  const matchers = matchersOf(await episodesOf(desk.store, incident.id))
-  if (matchers.length === 0) {
-    return no(
-      `The alerts of ${incident.id} have no label in common: a silence would hide everything.`,
-      'silence single alerts at their source',
-    )
-  }
+  const wanted = await wantedOf(desk, incident, bound)
+  if ('ok' in wanted) return wanted
   const key = await claim(desk, incident, person)
   if (typeof key !== 'string') return key
   const from = desk.clock()
   const until = new Date(from.getTime() + wish.ms)
-  const id = await create(desk, key, incident.group.source, {
-    matchers,
+  const ids = await create(desk, key, incident.group.source, wanted, {
     from,
     until,
     by: person.id,
     comment: `${incident.id}: ${wish.reason}`,
   })
-  const made = { id, by: person.id, until: until.toISOString(), reason: wish.reason }
+  const [id = ''] = ids
+  const parts = wanted.map((matchers, n) => ({ id: ids[n] ?? '', matchers }))
+  const made: Silence = { id, by: person.id, until: until.toISOString(), reason: wish.reason, parts }
   await desk.incidents.update(incident.id, (current) =>
     current.silences.some((each) => each.id === id)
       ? undefined
       : { ...current, silences: [...current.silences, made], turn: current.turn + 1 },
   )
   await desk.flows.send(incident.id, `silenced/${id}`, { kind: 'silenced' })
-  return yes(`Silenced for ${formatDuration(wish.ms)}, until ${localTime(until)}.`)
+  return yes(
+    `Silenced for ${formatDuration(wish.ms)}, until ${localTime(until)}: alerts with ${describe(wanted)}. To end it: /alerts unsilence ${incident.id}`,
+  )
+}
+
+/** What is to be silenced, by the alerts as they fire now where the button does not say. */
+async function wantedOf(desk: IncidentDesk, incident: Incident, bound: IncidentBound): Promise<Wanted[] | Answer> {
+  const alerts = (await episodesOf(desk.store, incident.id)).map(({ alert }) => alert)
+  const firing = firingOf(alerts)
+  const now = desk.clock()
+  if (silencedUntil(activeSilences(incident, now), firing) !== undefined) return no(stale(incident, now))
+  return (
+    bound.silences ??
+    silencesFor(desk.config, firing.length > 0 ? firing : alerts) ??
+    no(
+      `The alerts of ${incident.id} have too little in common: a silence would cover others as well, and one for each alert would be more than ${MOST_SILENCES}.`,
+      'silence single alerts at their source',
+    )
+  )
 }
 
 function refuseSource(desk: IncidentDesk, { group }: Incident): Answer | undefined {
@@ -92,14 +106,6 @@ function readWish(id: string, fields: Record<string, string>): { ms: number; rea
   return { ms, reason: reason.text }
 }
 
-/** The labels that the firing alerts share, all equal. */
-export function matchersOf(episodes: readonly Episode[]): Matcher[] {
-  const alerts = episodes.map(({ alert }) => alert)
-  const firing = alerts.filter(({ status }) => status === 'firing')
-  const shared = Object.entries(commonLabels(firing.length > 0 ? firing : alerts))
-  return shared.map(([name, value]) => ({ name, value, isRegex: false, isEqual: true }))
-}
-
 /** The key of the press that goes on, or what the loser of a race is told. */
 async function claim(desk: IncidentDesk, { id, turn }: Incident, person: Person): Promise<string | Answer> {
   const now = desk.clock()
@@ -112,16 +118,26 @@ async function claim(desk: IncidentDesk, { id, turn }: Incident, person: Person)
   }
 }
 
-/** A press that came to nothing stands in nobody's way. */
+/** Ids in the order of `wanted`. A press that came to nothing stands in nobody's way, and leaves no silence that is not known here. */
 async function create(
   desk: IncidentDesk,
   key: string,
   source: string,
-  wanted: Parameters<IncidentDesk['silences']['create']>[1],
-): Promise<string> {
+  wanted: readonly Wanted[],
+  common: Omit<Parameters<IncidentDesk['silences']['create']>[1], 'matchers'>,
+): Promise<string[]> {
+  const ids: string[] = []
   try {
-    return await desk.silences.create(source, wanted)
+    for (const matchers of wanted) {
+      ids.push(await desk.silences.create(source, { ...common, matchers: toMatchers(matchers) }))
+    }
+    return ids
   } catch (error) {
+    for (const id of ids) {
+      await desk.silences.expire(source, id).catch((failed: unknown) => {
+        desk.log.warn({ silence: id, code: asFault(failed).code }, 'silence of a press that failed not ended')
+      })
+    }
     const row = await desk.store.get('presses', key)
     if (row !== undefined) {
       await desk.store.put('presses', key, { ...claimSchema.parse(row.document), failed: true }, row.version)

@@ -1,21 +1,23 @@
 import { z } from 'zod'
 import { asFault } from '../lib/fault.ts'
+import type { Block } from '../ports/chat.ts'
 import type { Flow, FlowEvent } from '../ports/flow.ts'
 import type { Json } from '../ports/store.ts'
 import { localTime } from '../release/issue.ts'
-import { numbered, phase, sturdy } from '../release/scene.ts'
+import { numbered, phase, someHosts, sturdy } from '../release/scene.ts'
 import { callNext, dueCall } from './call.ts'
-import { lasted, silenced } from './card.ts'
-import type { Severity } from './config.ts'
+import { coverage, lasted, silenced } from './card.ts'
 import { count, type Tally } from './count.ts'
 import type { IncidentDesk } from './desk.ts'
 import { diagnosisFlow } from './diagnose-again.ts'
+import { isWorse } from './escalate.ts'
 import { hasGrown, SUMMARY_EVERY_MS } from './growth.ts'
-import { holdRelease } from './hold-release.ts'
-import { joinRelease } from './join.ts'
 import { refreshOffer } from './offer.ts'
 import { queuePost } from './pace.ts'
+import { reconcile } from './reconcile.ts'
+import { joinAndHold, type Rejoined, sayJoined } from './rejoin.ts'
 import type { IncidentScene } from './scene.ts'
+import type { Silence } from './silenced.ts'
 import { cardKey, type Place, say, showIncident } from './thread.ts'
 import { lookAtRecovery, watchRelease } from './watch-recovery.ts'
 
@@ -25,6 +27,7 @@ export const incidentEventSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('alerts') }),
   z.object({ kind: z.literal('acknowledged'), by: z.string() }),
   z.object({ kind: z.literal('silenced') }),
+  z.object({ kind: z.literal('unsilenced') }),
   z.object({ kind: z.literal('diagnose'), by: z.string() }),
   z.object({ kind: z.literal('diagnosed'), report: z.string() }),
   z.object({ kind: z.literal('release') }),
@@ -58,68 +61,68 @@ export async function incidentStory(unsteady: Flow, desk: IncidentDesk, input: J
 
 async function open(flow: Flow, desk: IncidentDesk, id: string): Promise<IncidentScene> {
   const place: Place = { flow, desk, id, counters: new Map() }
-  const tally = await count(place)
+  const fired = new Set<string>()
+  const tally = await count(place, fired)
   const from = await flow.now('begun')
-  const joined = await flow.step('join the release', async () => {
-    const incident = await desk.incidents.need(id)
-    const release = incident.release ?? (await joinRelease(desk, incident))
-    if (release === undefined) return null
-    await desk.incidents.update(id, (current) => ({ ...current, release, joined: release.id }))
-    return { id: release.id, at: (await desk.releases.need(release.id)).state.at }
-  })
-  const held = joined !== null && (await holdFirst(place, joined.id))
-  await showCard(place, 'card')
-  if (held && joined !== null) {
-    await say(place, 'held', { title: `Held ${joined.id} first: no further host is changed`, tone: 'warn' })
-  }
   const scene: IncidentScene = {
     ...place,
     tally,
     talliedAt: from,
     dirty: false,
+    fired,
+    hosts: new Set(tally.hosts),
+    unnamed: [],
+    namedAt: undefined,
     diagnosed: false,
+    joined: undefined,
+    rejoined: false,
+    heldAt: new Set(),
     from,
     called: from,
+    risen: false,
     spoken: { total: tally.total, at: from },
     closes: undefined,
-    releaseAt: joined?.at,
+    releaseAt: undefined,
     watch: undefined,
     over: false,
   }
+  const joined = await joinAndHold(scene)
+  if (joined !== undefined) standWith(scene, joined)
+  await showCard(scene, 'card')
+  if (joined !== undefined) await sayJoined(scene, joined, false)
   await diagnose(scene)
   await phase(scene, 'firing')
-  await follow(scene, tally, from)
+  await follow(scene, scene.tally, from)
   return scene
 }
 
-/** Before anybody looks for the cause: what is being changed stops here. Run again after a crash it finds the same. */
-async function holdFirst({ flow, desk, id }: Place, release: string): Promise<boolean> {
-  return flow.step('hold the release', async () => {
-    const incident = await desk.incidents.need(id)
-    const asked = await holdRelease(desk, incident)
-    const { state } = await desk.releases.need(release)
-    const held = asked || (state.at === 'held' && state.why.includes(`${id} `))
-    if (held) {
-      await desk.incidents.update(id, (current) =>
-        current.release === undefined ? undefined : { ...current, release: { ...current.release, held: true } },
-      )
-    }
-    return held
-  })
+/** From now on the story is about this release. */
+function standWith(scene: IncidentScene, { release, changed }: Rejoined): void {
+  scene.tally = { ...scene.tally, release }
+  if (!changed) return
+  scene.releaseAt = release.at
+  scene.watch = undefined
 }
 
 async function showCard({ flow, desk, id, counters }: Place, rank: 'card' | 'edit'): Promise<void> {
   await flow.step(numbered({ counters }, 'card'), () => showIncident(desk, id, rank))
 }
 
-/** Starts the first diagnosis as soon as the severity asks for one. */
+/** Starts a diagnosis as soon as the severity asks for one: the first, and one for each release that is joined later. */
 async function diagnose(scene: IncidentScene): Promise<void> {
   const { flow, desk, id, tally } = scene
-  if (scene.diagnosed || tally.at !== 'firing' || !desk.config.diagnose.includes(tally.severity as Severity)) return
+  if (scene.diagnosed || tally.at !== 'firing' || !desk.config.diagnose.includes(tally.severity)) return
   scene.diagnosed = true
-  await flow.step('start the diagnosis', async () => {
-    await desk.flows.start('diagnosis', diagnosisFlow(id, 1), { incident: id, n: 1 })
+  const n = scene.rejoined ? await flow.step(numbered(scene, 'number the diagnosis'), () => nextDiagnosis(desk, id)) : 1
+  const name = numbered(scene, 'start the diagnosis')
+  await flow.step(name, async () => {
+    await desk.flows.start('diagnosis', diagnosisFlow(id, n), { incident: id, n })
   })
+}
+
+/** The first number that nobody has taken; who takes it meanwhile starts one about the same release. */
+async function nextDiagnosis(desk: IncidentDesk, id: string): Promise<number> {
+  for (let n = 1; ; n++) if ((await desk.flows.status(diagnosisFlow(id, n))) === undefined) return n
 }
 
 /** Waits for the next event or the next deadline, and does what it asks for. */
@@ -132,26 +135,32 @@ async function heed(scene: IncidentScene): Promise<void> {
   const clock = await flow.now(look)
   // A clock that was put back meanwhile does not make the deadline come twice.
   const now = due !== undefined && due > clock ? due : clock
-  const recount = [scene.dirty ? tallyDue(scene) : undefined, unsilencedAt(scene)].some(
-    (at) => at !== undefined && at <= now,
-  )
+  const unsilenced = unsilencedAt(scene)
+  if (unsilenced !== undefined && unsilenced <= now) await reconcile(scene)
+  const recount = [scene.dirty ? tallyDue(scene) : undefined, unsilenced].some((at) => at !== undefined && at <= now)
   if (recount) await countAgain(scene, now)
   const call = dueCall(scene)
-  if (call !== undefined && call.at <= now) await callNext(scene, call, now)
+  if (call !== undefined && call.at <= now) {
+    // Nobody is called for what is over.
+    if ((await reconcile(scene)) > 0) await countAgain(scene, now)
+    else await callNext(scene, call, now)
+  }
   if (summaryDue(scene, now)) await summarize(scene, now)
+  if (scene.unnamed.length > 0 && nameDue(scene) <= now) await nameHosts(scene, now)
   if (scene.watch !== undefined && scene.watch.next <= now) await lookAtRecovery(scene, now)
   if (scene.closes !== undefined && scene.closes <= now && scene.watch === undefined) await close(scene, now)
 }
 
-/** In a storm the edit would wait for its turn anyway: then the alerts are counted when it is about to come. */
+/** In a storm the edit would wait for its turn anyway: then the alerts are counted when it is about to come. A hold must not wait. */
 function tallyDue({ desk, talliedAt, tally }: IncidentScene): Date {
-  return new Date(talliedAt.getTime() + (desk.postEveryMs ?? TALLY_MS) * Math.min(Math.max(tally.owed, 1), MOST_OWED))
+  const turns = tally.release?.at === 'rolling out' ? 1 : Math.min(Math.max(tally.owed, 1), MOST_OWED)
+  return new Date(talliedAt.getTime() + (desk.postEveryMs ?? TALLY_MS) * turns)
 }
 
-/** When a silence ends, the card offers one again. */
-function unsilencedAt({ tally: { silencedUntil, at }, talliedAt }: IncidentScene): Date | undefined {
-  if (silencedUntil === undefined || at === 'resolved') return undefined
-  return new Date(Math.max(Date.parse(silencedUntil), talliedAt.getTime() + TALLY_MS))
+/** When a silence ends, the card offers one again, and its source is asked what still fires. */
+function unsilencedAt({ tally: { silenceEnds, at }, talliedAt }: IncidentScene): Date | undefined {
+  if (silenceEnds === undefined || at === 'resolved') return undefined
+  return new Date(Math.max(Date.parse(silenceEnds), talliedAt.getTime() + TALLY_MS))
 }
 
 function dueAt(scene: IncidentScene): Date | undefined {
@@ -161,6 +170,7 @@ function dueAt(scene: IncidentScene): Date | undefined {
     unsilencedAt(scene),
     dueCall(scene)?.at,
     grown ? new Date(scene.spoken.at.getTime() + SUMMARY_EVERY_MS) : undefined,
+    scene.unnamed.length > 0 ? nameDue(scene) : undefined,
     scene.watch?.next,
     scene.watch === undefined ? scene.closes : undefined,
   ].filter((at) => at !== undefined)
@@ -177,11 +187,12 @@ async function hearEvent(scene: IncidentScene, event: FlowEvent): Promise<void> 
       scene.dirty = true
       return
     case 'acknowledged':
-      await countAgain(scene)
+      // First, as it may have lapsed already: that is said behind it.
       await say(scene, event.key, {
         title: `${parsed.data.by} has acknowledged it; nobody else is called`,
         tone: 'info',
       })
+      await countAgain(scene)
       return
     case 'silenced': {
       await countAgain(scene)
@@ -189,7 +200,20 @@ async function hearEvent(scene: IncidentScene, event: FlowEvent): Promise<void> 
         const { silences } = await desk.incidents.need(id)
         return silences.find((each) => event.key.endsWith(each.id)) ?? null
       })
-      if (made !== null) await say(scene, event.key, { title: silenced(made), tone: 'info' })
+      if (made !== null) await say(scene, event.key, { title: silenced(made), tone: 'info', blocks: told([made]) })
+      return
+    }
+    case 'unsilenced': {
+      await reconcile(scene)
+      await countAgain(scene)
+      const ended = await flow.step(numbered(scene, 'read the silence'), async () => {
+        const { silences } = await desk.incidents.need(id)
+        return silences.filter(({ endedBy, until }) => endedBy !== undefined && until === untilOf(silences, event.key))
+      })
+      const by = ended[0]?.endedBy
+      if (by !== undefined) {
+        await say(scene, event.key, { title: `${by} has ended the silence`, tone: 'info', blocks: told(ended) })
+      }
       return
     }
     case 'diagnose':
@@ -198,7 +222,13 @@ async function hearEvent(scene: IncidentScene, event: FlowEvent): Promise<void> 
     case 'diagnosed': {
       const { report } = parsed.data
       await flow.step(numbered(scene, 'note the report'), async () => {
-        await desk.incidents.update(id, (current) => (current.report === report ? undefined : { ...current, report }))
+        await desk.incidents.update(id, (current) => {
+          // One about a release that it was joined to before must not stand in the way of one about this one.
+          const about = (each: string | undefined) => each?.startsWith(`${current.joined}/`) === true
+          return current.report === report || (about(current.report) && !about(report))
+            ? undefined
+            : { ...current, report }
+        })
         await refreshOffer(desk, await desk.incidents.need(id))
       })
       return
@@ -208,6 +238,15 @@ async function hearEvent(scene: IncidentScene, event: FlowEvent): Promise<void> 
       await offerAnew(scene)
       return
   }
+}
+
+function told(silences: readonly Silence[]): Block[] {
+  return coverage(silences).map((text) => ({ type: 'text', text }))
+}
+
+/** Silences that were ended together have one end. */
+function untilOf(silences: readonly Silence[], key: string): string | undefined {
+  return silences.find((each) => key.endsWith(each.id))?.until
 }
 
 async function offerAnew(scene: IncidentScene): Promise<void> {
@@ -221,19 +260,62 @@ async function countAgain(scene: IncidentScene, at?: Date): Promise<void> {
   scene.dirty = false
   scene.talliedAt = now
   const before = scene.tally
-  const tally = await count(scene)
-  scene.tally = tally
+  scene.tally = await count(scene, scene.fired)
+  const joined = scene.tally.newly.length > 0 ? await joinAndHold(scene) : undefined
+  if (joined !== undefined) standWith(scene, joined)
+  const { tally } = scene
   await showCard(scene, 'edit')
-  // What a report offers is offered while something fires.
-  if (before.at !== tally.at) await offerAnew(scene)
+  // What a report offers is offered while something fires, and for the release that it is joined to.
+  if (before.at !== tally.at || joined?.changed === true) await offerAnew(scene)
   if (before.at === 'resolved' && tally.at === 'firing') {
     scene.from = now
     scene.called = now
     await phase(scene, 'firing')
     await say(scene, numbered(scene, 'fires-again'), { title: 'Fires again', tone: 'warn' })
   }
+  if (joined !== undefined) await sayJoined(scene, joined, true)
+  if (joined?.changed === true) {
+    scene.diagnosed = false
+    scene.rejoined = true
+  }
+  await rise(scene, before, now)
   await diagnose(scene)
   await follow(scene, tally, now, before)
+}
+
+/** What the thread owes to those who have acknowledged it, and to those who are called: that it is worse, or at more hosts. */
+async function rise(scene: IncidentScene, before: Tally, now: Date): Promise<void> {
+  const { tally } = scene
+  const fresh = tally.hosts.filter((host) => !scene.hosts.has(host))
+  for (const host of fresh) scene.hosts.add(host)
+  if (tally.at === 'firing' && isWorse(tally.severity, before.severity)) {
+    scene.from = now
+    scene.risen = true
+  }
+  const { lapsed } = tally
+  if (lapsed !== undefined && lapsed.when !== before.lapsed?.when) {
+    scene.from = now
+    scene.risen = true
+    await say(scene, `lapsed/${lapsed.when}`, {
+      title: `It is ${tally.severity} now; ${lapsed.by} had acknowledged it as ${lapsed.severity}, which counts no longer`,
+      tone: 'warn',
+    })
+  }
+  if (!tally.acknowledged) scene.unnamed = []
+  else if (tally.at === 'firing') scene.unnamed.push(...fresh)
+}
+
+function nameDue({ namedAt, talliedAt }: IncidentScene): Date {
+  return namedAt === undefined ? talliedAt : new Date(namedAt.getTime() + SUMMARY_EVERY_MS)
+}
+
+/** Nobody is called for more hosts of what is acknowledged; the thread names them, all that came within a minute in one line. */
+async function nameHosts(scene: IncidentScene, now: Date): Promise<void> {
+  const hosts = scene.unnamed
+  scene.unnamed = []
+  scene.namedAt = now
+  const title = `Fires on more hosts: ${someHosts(hosts)}`
+  await say(scene, numbered(scene, 'more-hosts').replace(' ', '/'), { title, tone: 'warn' })
 }
 
 /** What a tally says about the end of the incident and about its release. */

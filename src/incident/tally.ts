@@ -1,5 +1,6 @@
 import type { Alert, Episode } from './alert.ts'
 import type { AlertsConfig, Severity } from './config.ts'
+import { isWorse, toldAt, toldBelow } from './escalate.ts'
 import type { Incident } from './incident.ts'
 
 const ORDER: readonly Severity[] = ['critical', 'warning', 'info']
@@ -26,10 +27,24 @@ export function commonLabels(alerts: readonly Alert[]): Record<string, string> {
   return Object.fromEntries(shared)
 }
 
-/** The incident as its episodes, host ids and service make it now. Its turn grows when it begins or ceases to fire. */
+/** Services that are named one by one in an incident. */
+const SERVICES = 20
+
+/**
+ * The incident as its episodes, host ids and services make it now. Its turn grows when it begins or ceases to fire, and when an
+ * acknowledgement lapses because it has become worse than what was acknowledged.
+ */
 export function tallied(
   incident: Incident,
-  seen: { episodes: readonly Episode[]; config: AlertsConfig; hosts: string[]; service?: string; now: Date },
+  seen: {
+    episodes: readonly Episode[]
+    config: AlertsConfig
+    hosts: string[]
+    service?: string
+    /** Of those that fire, the most frequent first. */
+    services?: string[]
+    now: Date
+  },
 ): Incident {
   const alerts = seen.episodes.map(({ alert }) => alert)
   if (alerts.length === 0) return incident
@@ -38,19 +53,38 @@ export function tallied(
   const names = new Set(counted.map(nameOf))
   const [only = ''] = names
   const severities = new Set(counted.map((alert) => severityOf(seen.config, alert)))
+  const severity = ORDER.find((each) => severities.has(each)) ?? 'warning'
   const since = alerts.map(({ startsAt }) => startsAt).reduce((a, b) => (Date.parse(b) < Date.parse(a) ? b : a))
   const state = stateOf(incident, alerts, firing.length, seen.now)
+  const { services: _, ...before } = firing.length > 0 ? lapsing(incident, severity) : incident
+  const services = seen.services ?? []
   return {
-    ...incident,
+    ...before,
     since,
     title: names.size === 1 ? only : `${counted.length} alerts`,
-    severity: ORDER.find((each) => severities.has(each)) ?? 'warning',
+    severity,
     firing: firing.length,
     resolved: alerts.length - firing.length,
     ...(seen.service === undefined ? {} : { service: seen.service }),
+    ...(services.length > 1 ? { services: services.slice(0, SERVICES) } : {}),
     hosts: seen.hosts,
+    level: before.levels === undefined ? before.level : toldAt(before.levels, severity),
     state,
-    turn: incident.turn + (state.at === incident.state.at ? 0 : 1),
+    turn: before.turn + (state.at === incident.state.at ? 0 : 1),
+  }
+}
+
+/** Whoever acknowledged something milder has not acknowledged this: the levels of the severity begin at the first. */
+function lapsing(incident: Incident, severity: Severity): Incident {
+  const { acknowledged, ...rest } = incident
+  if (acknowledged === undefined) return incident
+  const was = acknowledged.severity ?? incident.severity
+  if (!isWorse(severity, was)) return incident
+  return {
+    ...rest,
+    lapsed: { by: acknowledged.by, when: acknowledged.when, severity: was },
+    levels: toldBelow(incident.levels ?? { [was]: incident.level }, severity),
+    turn: incident.turn + 1,
   }
 }
 
@@ -61,17 +95,4 @@ function stateOf(incident: Incident, alerts: readonly Alert[], firing: number, n
   const ends = alerts.map(({ endsAt, receivedAt }) => Date.parse(endsAt ?? receivedAt)).filter(Number.isFinite)
   const last = ends.length === 0 ? now.getTime() : Math.max(...ends)
   return { at: 'resolved', when: new Date(Math.min(last, now.getTime())).toISOString() }
-}
-
-/** The silence that holds longest of those that still hold. */
-export function silenceNow(
-  { silences }: Pick<Incident, 'silences'>,
-  now: Date,
-): Incident['silences'][number] | undefined {
-  return silences
-    .filter(({ until }) => Date.parse(until) > now.getTime())
-    .reduce<Incident['silences'][number] | undefined>(
-      (last, each) => (last === undefined || Date.parse(each.until) > Date.parse(last.until) ? each : last),
-      undefined,
-    )
 }

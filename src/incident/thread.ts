@@ -5,6 +5,7 @@ import { offerIncidentButtons } from './button.ts'
 import { card } from './card.ts'
 import type { IncidentDesk } from './desk.ts'
 import type { Incident } from './incident.ts'
+import { alertNames } from './names.ts'
 import { queuePost, type Rank } from './pace.ts'
 
 /** What a step of an incident's story works with. */
@@ -26,8 +27,13 @@ export async function incidentCard(desk: IncidentDesk, incident: Incident): Prom
   const now = desk.clock()
   const episodes = await episodesOf(desk.store, incident.id)
   const release = incident.release === undefined ? undefined : await desk.releases.get(incident.release.id)
-  const buttons = await offerIncidentButtons(desk.store, incident, now)
-  return card({ incident, episodes, release, now, buttons })
+  const buttons = await offerIncidentButtons(
+    desk,
+    incident,
+    episodes.map(({ alert }) => alert),
+    now,
+  )
+  return card({ incident, episodes, release, now, buttons, names: alertNames(desk) })
 }
 
 /** Puts the card as everything stands now: the first time as a new one, later as an edit of it. */

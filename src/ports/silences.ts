@@ -16,4 +16,9 @@ export interface Silences {
   ): Promise<string>
   /** Ends it now. Ending one that is over is no error. */
   expire(source: string, id: string): Promise<void>
+  /**
+   * Fingerprints of all alerts that fire there, silenced and inhibited ones included. Undefined when that cannot be known: the
+   * source has no address, does not answer, or has not run long enough to have been told of all of them. Never throws.
+   */
+  firing(source: string): Promise<ReadonlySet<string> | undefined>
 }

@@ -29,7 +29,7 @@ export interface ToolResult {
 export interface ServerState {
   name: string
   at: 'connected' | 'away' | 'held'
-  /** Why it is away, or which definitions have changed since they were pinned and wait for approval. */
+  /** Why it is away, which definitions wait for approval since they have changed, or which of the tools named for it it lacks. */
   why?: string
   tools: number
 }

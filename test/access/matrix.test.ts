@@ -181,6 +181,7 @@ const onIncidents: Partial<Record<Action, (id: string) => { text: string; fields
   'incident.acknowledge': (id) => ({ text: `/alerts ack ${id}` }),
   'incident.diagnose-again': (id) => ({ text: `/alerts diagnose ${id}` }),
   'incident.silence': (id) => ({ text: `/alerts silence ${id} 1h known`, fields: { time: '1h', reason: 'known' } }),
+  'incident.end-silence': (id) => ({ text: `/alerts unsilence ${id}` }),
 }
 
 const newest = async () => (await world.desk.store.last('audit', 1))[0]?.entry as Partial<Note>
@@ -251,9 +252,11 @@ describe('buttons and commands: every action', () => {
       const id = `A-${++numbers}`
       const alert = anEpisode({ fingerprint: id }, id)
       await world.desk.store.insert(EPISODES, episodeId(alert.alert), toJson(alert))
-      await world.desk.incidents.insert(anIncident({ id }))
-      const { store, clock } = world.desk
-      const buttons = await offerIncidentButtons(store, await world.desk.incidents.need(id), clock())
+      const until = new Date(Date.now() + 3_600_000).toISOString()
+      const silences = action === 'incident.end-silence' ? [{ id: 's', by: 'bob', until, reason: 'x', parts: [] }] : []
+      await world.desk.incidents.insert(anIncident({ id, silences }))
+      const known = await world.desk.incidents.need(id)
+      const buttons = await offerIncidentButtons(world.desk, known, [alert.alert], world.desk.clock())
       return { id, button: buttons.find((each) => each.action === action)!.id, ...onIncidents[action]!(id) }
     }
 

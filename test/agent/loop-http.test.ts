@@ -12,7 +12,7 @@ const look = (n: number): Answer => ({ calls: [{ name: 'look', arguments: { n } 
 let server: ModelServer
 afterEach(() => server?.close())
 
-function modelOf(wire: string, limitSeconds: number): Model {
+function modelOf(wire: string, limitSeconds: number, maxTokens?: number): Model {
   const [kind, stream] = wire.split(' ')
   const options = {
     model: 'm',
@@ -22,17 +22,18 @@ function modelOf(wire: string, limitSeconds: number): Model {
     retries: 2,
     stream: stream !== undefined,
     backOffMs: 5,
+    ...(maxTokens === undefined ? {} : { maxTokens }),
   }
   return kind === 'anthropic'
     ? createAnthropicModel({ ...options, baseUrl: server.url })
     : createOpenAiModel({ ...options, baseUrl: server.openAiUrl })
 }
 
-async function run(wire: string, script: Script, limitSeconds = 20) {
+async function run(wire: string, script: Script, limitSeconds = 20, maxTokens?: number) {
   server = await startModelServer(script)
   const tools = fakeTools({ look: () => ({ text: 'seen' }) })
   const result = await runAgent({
-    model: modelOf(wire, limitSeconds),
+    model: modelOf(wire, limitSeconds, maxTokens),
     tools,
     system: 'rules',
     prompt: 'find it',
@@ -46,6 +47,16 @@ async function run(wire: string, script: Script, limitSeconds = 20) {
 }
 
 describe.each(['anthropic', 'anthropic stream', 'openai', 'openai stream'])('an agent over HTTP, %s', (wire) => {
+  it.each([300, 9000, 200_000])('lets the model write as much as is configured: %d tokens', async (maxTokens) => {
+    const asked: number[] = []
+    const script: Script = (request) => {
+      asked.push(request.maxTokens)
+      return good
+    }
+    expect((await run(wire, script, 20, maxTokens)).result).toMatchObject({ ok: true })
+    expect(asked).toEqual([maxTokens])
+  })
+
   it('calls tools and answers', async () => {
     const { result, tools } = await run(wire, ({ n }) =>
       n === 1

@@ -73,9 +73,9 @@ describe('text from outside', () => {
     ['direction marks', '\u202eabc\u2066', 'abc'],
     ['tag characters', `a${String.fromCodePoint(0xe0041, 0xe0042)}b`, 'ab'],
     ['variation selectors', `a${String.fromCodePoint(0xfe0f, 0xe0100)}b`, 'ab'],
-    ['control characters', 'a\u0000\u001b[31mb\u0085', 'a[31mb'],
+    ['control characters', 'a\u0000\u001b[31mb\u0007', 'a[31mb'],
     ['fillers', 'a\u3164\u115f\uffa0b', 'ab'],
-    ['line separators', 'a\u2028b', 'ab'],
+    ['line separators that are none for others', 'a\u2028b\u2029c\u0085d', 'a\nb\nc\nd'],
     ['carriage returns', 'a\r\nb\rc', 'a\nb\nc'],
     ['nothing of this', 'ä 发布 🚀\n\tok', 'ä 发布 🚀\n\tok'],
   ])('is cleaned of %s', (_, text, cleaned) => {

@@ -78,7 +78,11 @@ describe('what doctor says of alerts, the model and its tools', () => {
     const checks = await checkTools(patient({ tools: { ...tools, servers: () => states } }))
     expect(checks.map(({ status, say, remedy }) => [status, say, remedy])).toEqual([
       ['ok', 'connected, 5 tools', ''],
-      ['warn', 'held: get_commit has changed', 'look at what has changed, then type rollcall tools approve github'],
+      [
+        'warn',
+        'held: get_commit has changed',
+        'type rollcall tools to see what has changed, then rollcall tools approve github',
+      ],
     ])
   })
 })

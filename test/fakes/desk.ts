@@ -187,6 +187,9 @@ export function incidentParts(): IncidentParts {
         throw new Fault('silence.unreachable', { say: 'Nobody silences here.', next: 'give the test silences' })
       },
       async expire() {},
+      async firing() {
+        return undefined
+      },
     },
     budget: { steps: 20, tokens: 200_000, seconds: 120 },
     prices: undefined,

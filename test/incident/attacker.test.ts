@@ -166,6 +166,7 @@ describe('a model that obeys whoever speaks', () => {
       return turns.includes(marker) && n >= 0
     })
     expect(obeyed.length).toBeGreaterThan(corpus.length * 0.8)
+    expect(conversations.filter((each) => each.includes('evil.example')).length).toBeGreaterThan(40)
     const reports = (await world.desk.store.find('reports')).map(
       ({ document }) => document as { by: string; content: string },
     )
@@ -195,6 +196,8 @@ describe('a model that obeys whoever speaks', () => {
     expect(visited).toEqual([])
     const shown = await written()
     expect(shown).not.toContain('http://127.0.0.1')
+    expect(shown).not.toContain('evil.example')
+    expect(shown).toContain('[link-removed]')
     expect(shown).not.toMatch(/!\[|<!channel>|@everyone/)
   })
 

@@ -1,6 +1,7 @@
 import pico from 'picocolors'
 import { describe, expect, test } from 'vitest'
 import { renderMessage } from '../../src/adapters/terminal/render.ts'
+import type { Alert } from '../../src/incident/alert.ts'
 import { type CardParts, card, headline, measured } from '../../src/incident/card.ts'
 import type { Block } from '../../src/ports/chat.ts'
 import { aRelease } from '../fakes/release.ts'
@@ -62,7 +63,7 @@ describe('the card says where the incident stands', () => {
     ],
   ])('%s', (_name, more, tone, text) => {
     const incident = anIncident(more)
-    expect(headline(incident, now)).toMatch(text)
+    expect(headline(incident, [anEpisode()], now)).toMatch(text)
     expect(draw({ incident }).tone).toBe(tone)
   })
 })
@@ -123,6 +124,40 @@ describe('the card says what the source said, and no more', () => {
     expect(table?.rows.map(([name]) => name)).toEqual([20, 21, 22, 23, 24, 0, 1, 2, 3, 4].map((n) => `host-${n}`))
     expect(table?.rows.map(([, state]) => state)).toEqual([...Array(5).fill('firing'), ...Array(5).fill('resolved')])
     expect(JSON.stringify(blocks)).toContain('and 15 more: /alerts A-1 --all')
+  })
+
+  const names = ({ labels }: Pick<Alert, 'labels'>) => ({
+    ...(labels.instance === '127.0.0.1:26162' ? { host: 'gpu-3' } : {}),
+    ...(labels.service === undefined ? {} : { service: labels.service }),
+  })
+  const rowsOf = (...labels: Record<string, string>[]) => {
+    const episodes = labels.map((each, n) =>
+      anEpisode({ fingerprint: `f${n}`, labels: { alertname: 'Down', ...each } }),
+    )
+    return block(draw({ episodes, names }).blocks, 'table')
+  }
+
+  test.each([
+    ['the configured host', { instance: '127.0.0.1:26162', host: 'other' }, 'gpu-3'],
+    ['the host', { instance: '10.0.0.9:1', hostname: 'b', host: 'a' }, 'a'],
+    ['the host name', { instance: '10.0.0.9:1', hostname: 'b' }, 'b'],
+    ['the instance', { instance: '10.0.0.9:1' }, '10.0.0.9:1'],
+    ['itself, when it names none', {}, 'Down'],
+  ])('a row is named by %s, alone and among others', (_name, labels, expected) => {
+    expect(rowsOf(labels)?.rows[0]?.[0]).toBe(expected)
+    if (expected !== 'Down') expect(rowsOf(labels, { instance: 'z' })?.rows[0]?.[0]).toBe(expected)
+  })
+
+  test('alerts of several services name theirs, and so does the title', () => {
+    const table = rowsOf({ service: 'user-service', host: 'a' }, { service: 'gateway', host: 'b' })
+    expect(table?.columns).toEqual(['alert', 'service', 'state', 'since', 'value'])
+    expect(table?.rows.map(([name, service]) => `${name} ${service}`)).toEqual(['a user-service', 'b gateway'])
+    expect(
+      rowsOf({ service: 'user-service', host: 'a' }, { service: 'user-service', host: 'b' })?.columns,
+    ).toHaveLength(4)
+    const incident = anIncident({ title: '3 alerts', service: 'gateway', services: ['user-service', 'gateway'] })
+    expect(draw({ incident }).title).toBe('A-1 3 alerts: user-service, gateway')
+    expect(field(draw({ incident }).blocks, 'service')).toBe('user-service, gateway')
   })
 
   test('every row has a name of its own', () => {

@@ -15,7 +15,7 @@ const check = (
   content: string,
   promQL: string[] = [],
   answers: Parameters<typeof metricsOf>[0] = {},
-  calls: { name: string; text: string }[] = [],
+  calls: { name: string; text: string; arguments?: string }[] = [],
 ) =>
   checkReport(
     { metrics: metricsOf(answers) },
@@ -57,6 +57,16 @@ describe('the queries of a report', () => {
     const { queries } = await check('【Summary】', [query], { [query]: answer })
     expect(queries).toEqual([{ query, at: expected.at, note: expect.stringMatching(expected.note) }])
   })
+
+  it.each(['vector(0.731)', '0.731', 'time()'])(
+    'that select no series are not sent, and prove nothing: %s',
+    async (query) => {
+      const { queries, answers, numbers } = await check('it is 73.1 %', [query], { [query]: series([590, 0.731]) })
+      expect(queries).toEqual([{ query, at: 'failed', note: 'selects no series' }])
+      expect(answers).toEqual([])
+      expect(numbers).toEqual([{ text: '73.1 %', at: 'not found' }])
+    },
+  )
 
   it('that do not parse are not sent, and their mistake is named', async () => {
     const metrics = metricsOf({})
@@ -102,14 +112,16 @@ describe('the numbers of a report', () => {
     expect(await marks('2 hosts have it of 4; 9 do not')).toEqual(['2 found', '4 found', '9 not found'])
   })
   it('are found in the answers of the report own queries', async () => {
-    const answers = { q: [{ labels: {}, points: [[500, 777.5]] as [number, number][] }] }
-    expect(await marks('it is 777.5 ms', ['q'], answers)).toEqual(['777.5 ms found'])
+    const answers = { wait_seconds: [{ labels: {}, points: [[500, 0.7775]] as [number, number][] }] }
+    expect(await marks('it is 777.5 ms', ['wait_seconds'], answers)).toEqual(['777.5 ms found'])
     expect(await marks('it is 777.5 ms')).toEqual(['777.5 ms not found'])
   })
   it('are found in what metric tools said; what other tools say is no measurement', async () => {
-    expect(await marks('it is 33.25 %', [], {}, [{ name: 'execute_query', text: '{"value": [1, "0.3325"]}' }])).toEqual(
-      ['33.25 % found'],
-    )
+    expect(
+      await marks('it is 33.25 %', [], {}, [
+        { name: 'execute_query', arguments: '{"query":"errors_ratio"}', text: '{"value": [1, "0.3325"]}' },
+      ]),
+    ).toEqual(['33.25 % found'])
     expect(await marks('it is 33.25 %', [], {}, [{ name: 'pull_request_read', text: 'the rate is 0.3325' }])).toEqual([
       '33.25 % not found',
     ])

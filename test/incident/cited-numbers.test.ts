@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it, test } from 'vitest'
-import { citedIn, confirms, inOrder } from '../../src/incident/cited-numbers.ts'
+import { citedIn, confirms, inOrder, noEvidence } from '../../src/incident/cited-numbers.ts'
 
 const textsOf = (content: string) => citedIn(content).map(({ text }) => text)
 
@@ -22,7 +22,12 @@ describe('the numbers that a report states', () => {
     ['at 2026-01-02T10:05:30Z, 10:05, 10:05:30.123, 2026年1月2日 10时5分, 1月2日', []],
     ['R-142, A-17, R-7/2, #42, PR 42, pull request 7, commit 3f2a91c', []],
     ['bj-1, web-3:9100, 10.0.0.1:9100, p95, http2, user_v2', []],
-    ['HTTP 503, 5xx, status code 500, port 8080, line 12', []],
+    ['HTTP 503, 5xx, status code 500, status 200 and 404, port 8080, line 12, HTTP 2', []],
+    // Unless they are.
+    ['status 97, status 97 %, batch 97 %, port 97.5 %, line 12 ms, 第97%', ['97', '97 %', '97.5 %', '12 ms', '97%']],
+    ['`97 %` of `12 ms` and `731`', ['97 %', '12 ms', '731']],
+    ['latency:731ms, errors:97 %, busy/97%', ['731ms', '97 %', '97%']],
+    ['p95:9100 and src/app.ts:12 is', []],
     ['the 95th percentile, 第3批, 99 分位, 状态码 500', []],
     ['1. first\n2) second\n  (3) third\n- 4. fourth', []],
     ['`rate(x[5m]) > 0.5` and http_requests_total{code="500"} and foo[5m]', []],
@@ -46,8 +51,15 @@ describe('the numbers that a report states', () => {
 
 describe('a number is confirmed', () => {
   const evidence = inOrder({
-    measured: [0.18312, 1.2512, 536870912, 270.4, 85.2, 0],
-    seen: [3, 1234],
+    measured: {
+      ratio: [0.18312, 0],
+      seconds: [1.2512, 270.4],
+      bytes: [536870912],
+      cores: [6.5],
+      per_second: [41.2],
+      count: [85.2, 600],
+    },
+    seen: [3, 1234, 0.77],
     factor: [12.4],
     change: [0.301],
     difference: [0.05],
@@ -72,7 +84,26 @@ describe('a number is confirmed', () => {
     ['4 min 30 s', true],
     ['4 min', true],
     ['6 min', false],
-    ['85 %', true],
+    // Nothing of another unit: 41 /s, 6.5 cores, 85 of something, 270 s.
+    ['85 %', false],
+    ['77 %', false],
+    ['41 %', false],
+    ['270 %', false],
+    ['6.5 %', false],
+    ['41 /s', true],
+    ['41 ms', false],
+    ['41 cores', false],
+    ['6.5 cores', true],
+    ['6.5 /s', false],
+    ['18 /s', false],
+    ['600 s', false],
+    ['600 MB', false],
+    ['270 /s', false],
+    // A bare number may be any of them.
+    ['85', true],
+    ['41', true],
+    ['6.5', true],
+    ['77', false],
     ['3 hosts', true],
     ['4 hosts', false],
     // Counts confirm no measurement.
@@ -92,7 +123,8 @@ describe('a number is confirmed', () => {
   it('when it was printed from a value of the evidence, with any number of places', () => {
     fc.assert(
       fc.property(fc.double({ min: 1e-3, max: 1e6, noNaN: true }), fc.integer({ min: 0, max: 4 }), (value, places) => {
-        const one = inOrder({ measured: [value], seen: [], factor: [], change: [], difference: [] })
+        const { measured, ...rest } = noEvidence()
+        const one = inOrder({ ...rest, measured: { ...measured, ratio: [value], seconds: [value] } })
         for (const text of [
           `${(value * 100).toFixed(places)} %`,
           `${value.toFixed(places)} s`,

@@ -119,31 +119,38 @@ describe('a diagnosis without a model', () => {
   })
 })
 
-describe('one report about a deployment', () => {
-  it('is enough: another incident of it is shown where that stands, and may ask for one of its own', async () => {
+describe('the reports about a deployment', () => {
+  it('are versions of one: each incident has its own, and a person may ask for another', async () => {
     world = await diagnosisWorld()
     await world.incident('A-1')
     await world.incident('A-2')
-    expect(await world.diagnose()).toMatchObject({ id: 'R-7/1' })
-    expect(await world.diagnose(1, { incident: 'A-2' })).toBeUndefined()
-    expect(await world.message(1, 'A-2')).toMatchObject({
-      title: 'Diagnosed already in the thread of A-1',
-      buttons: [],
-    })
-    expect(await world.diagnose(2, { incident: 'A-2', by: 'bob' })).toMatchObject({
-      id: 'R-7/2',
-      version: 2,
-      incident: 'A-2',
-    })
-    expect((await world.desk.reports.versions('R-7')).map(({ id }) => id)).toEqual(['R-7/1', 'R-7/2'])
+    expect(await world.diagnose()).toMatchObject({ id: 'R-7/1', incident: 'A-1' })
+    expect(await world.diagnose(1, { incident: 'A-2' })).toMatchObject({ id: 'R-7/2', version: 2, incident: 'A-2' })
+    // It has one already.
+    expect(await world.diagnose(2, { incident: 'A-2' })).toBeUndefined()
+    expect(await world.diagnose(3, { incident: 'A-2', by: 'bob' })).toMatchObject({ id: 'R-7/3', incident: 'A-2' })
+    expect((await world.desk.reports.versions('R-7')).map(({ id }) => id)).toEqual(['R-7/1', 'R-7/2', 'R-7/3'])
   })
 
-  it('is made once when two incidents ask at the same time', async () => {
+  it('are three at most while their alerts fire, however many ask at the same time; the others are shown where one stands', async () => {
     world = await diagnosisWorld()
     const ids = Array.from({ length: 8 }, (_, n) => `A-${n + 1}`)
     for (const id of ids) await world.incident(id)
     await Promise.all(ids.map((incident) => world.diagnose(1, { incident })))
-    expect(await world.desk.reports.versions('R-7')).toHaveLength(1)
+    const reports = await world.desk.reports.versions('R-7')
+    expect(reports).toHaveLength(3)
+    const without = ids.filter((id) => !reports.some(({ incident }) => incident === id))
+    for (const id of without) {
+      expect((await world.message(1, id)).title).toMatch(/^Diagnosed already in the thread of A-\d$/)
+    }
+    // What is over stands in nobody's way.
+    for (const { incident } of reports) {
+      await world.desk.incidents.update(incident, (found) => ({
+        ...found,
+        state: { at: 'resolved', when: new Date().toISOString() },
+      }))
+    }
+    expect(await world.diagnose(2, { incident: without[0] })).toMatchObject({ version: 4 })
   })
 
   it('has its button on the newest version only', async () => {

@@ -162,6 +162,7 @@ export async function diagnosisWorld(
     silences: {
       create: () => Promise.reject(new Error('a silence was made')),
       expire: () => Promise.reject(new Error('a silence was ended')),
+      firing: () => Promise.resolve(undefined),
     },
     budget: { steps: 20, tokens: 500_000, seconds: 60 },
     prices: undefined,

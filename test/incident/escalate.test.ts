@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { levelsOf, nextCall } from '../../src/incident/escalate.ts'
+import { levelsOf, nextCall, toldAt, toldBelow } from '../../src/incident/escalate.ts'
 import { alertsConfig } from './thread-kit.ts'
 
 const minute = 60_000
@@ -34,6 +34,13 @@ describe('who is called next, and when', () => {
       expect(call).toEqual({ ...expected, at: at(expected.at) })
     },
   )
+
+  test('whoever was called for something worse need not be called for this; a lapse begins anew', () => {
+    expect(toldAt({ warning: 2 }, 'critical')).toBe(0)
+    expect(toldAt({ warning: 1, critical: 2 }, 'warning')).toBe(2)
+    expect(toldAt({}, 'info')).toBe(0)
+    expect(toldBelow({ info: 1, warning: 2, critical: 3 }, 'warning')).toEqual({ info: 1 })
+  })
 
   test('nobody once all levels are told and reminders are off', () => {
     expect(nextCall(levels, 0, { from: at(0), told: 3, last: at(15) })).toBeUndefined()

@@ -12,8 +12,10 @@ const levels = [
   { after: '150ms', people: ['bob'] },
   { after: '300ms', channel: '#managers', people: ['carol'] },
 ]
-const start = async (remind = '250ms') => {
-  t = await testDesk({ incident: quickParts({ critical: { levels, remind } }, fakeSilences()) })
+/** Time enough for a press or a resolve before the second level, on a busy machine too. */
+const slower = [levels[0], { ...levels[1], after: '700ms' }, { ...levels[2], after: '900ms' }]
+const start = async (remind = '250ms', all: unknown[] = levels) => {
+  t = await testDesk({ incident: quickParts({ critical: { levels: all, remind } }, fakeSilences()) })
 }
 const calls = () => [...t.chat.posts.keys()].filter((key) => /\/(level|remind)\//.test(key))
 const message = (key: string) => t.chat.posts.get(key)!
@@ -43,24 +45,24 @@ describe('an alert that nobody acknowledges', () => {
   })
 
   test("is nobody else's as soon as somebody has acknowledged it", async () => {
-    await start()
+    await start('250ms', slower)
     await openIncident(t)
     await carded()
     expect(await pressOn('incident.acknowledge')).toMatchObject({ ok: true })
-    await delay(700)
+    await delay(1300)
     await settled(t)
     expect(calls().filter((key) => key !== 'A-1/level/1')).toEqual([])
   })
 
   test('calls nobody else once it is resolved', async () => {
-    await start()
+    await start('250ms', slower)
     const startsAt = new Date().toISOString()
     await openIncident(t, {}, { startsAt })
     await carded()
     await hearAlert(t, { startsAt, status: 'resolved', endsAt: new Date().toISOString() })
     await tellAlerts(t)
     await t.desk.flows.finished('A-1')
-    await delay(500)
+    await delay(1000)
     expect(calls().filter((key) => key !== 'A-1/level/1')).toEqual([])
   })
 

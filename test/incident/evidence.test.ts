@@ -65,7 +65,7 @@ describe('what numbers of a report may come from', () => {
         [T.onset, n === 59 ? 733.25 : 1],
       ] as [number, number][],
     }))
-    expect(notFound(survey(), 'It is at 733.25 s.', [{ query: 'q', series }])).toEqual([])
+    expect(notFound(survey(), 'It is at 733.25 s.', [{ query: 'wait_seconds', series }])).toEqual([])
     expect(notFound(survey(), 'It is at 733.25 s.')).toEqual(['733.25 s'])
   })
 

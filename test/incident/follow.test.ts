@@ -99,6 +99,17 @@ describe('an incident follows its release', () => {
     await vi.waitFor(() => expect(offered()).toEqual([]))
   })
 
+  test('there is none while nothing fires, and one again when it fires again', async () => {
+    const startsAt = await begin()
+    await hearAlert(t, { startsAt, status: 'resolved', endsAt: new Date().toISOString() })
+    await tellAlerts(t)
+    await vi.waitFor(() => expect(offered()).toEqual([]))
+    expect(JSON.stringify(t.chat.posts.get('A-1/report/1')?.message.blocks)).toContain('A-1 is resolved since')
+    await hearAlert(t, { fingerprint: 'f2', startsAt: new Date().toISOString() })
+    await tellAlerts(t)
+    await vi.waitFor(() => expect(offered()).toEqual(['release.rollback primary']))
+  })
+
   test('also when its thread is closed', async () => {
     const startsAt = await begin()
     await hearAlert(t, { startsAt, status: 'resolved', endsAt: new Date().toISOString() })
@@ -109,6 +120,29 @@ describe('an incident follows its release', () => {
     const by = { why: 'x', by: 'bob', when: '2026-01-01T00:20:00.000Z' }
     await move((release) => ({ turn: release.turn + 1, state: { at: 'rolled back', ...by } }))
     await vi.waitFor(() => expect(offered()).toEqual([]))
+  })
+
+  test('so does the card of a thread that is closed: it says how the release stands now, not how it stood', async () => {
+    const startsAt = await begin()
+    await hearAlert(t, { startsAt, status: 'resolved', endsAt: new Date().toISOString() })
+    await tellAlerts(t)
+    await t.desk.flows.finished('A-1')
+    await settled(t)
+    const state = () =>
+      t.chat
+        .card('A-1')
+        .blocks.flatMap((block) => (block.type === 'fields' ? block.items : []))
+        .find(({ label }) => label === 'state')?.value
+    expect(state()).toBe('held')
+    follow()
+    const since = '2026-01-01T00:20:00.000Z'
+    await move((release) => ({
+      turn: release.turn + 1,
+      state: { at: 'rolling out', batch: 2, doing: 'observing', since },
+    }))
+    await vi.waitFor(() => expect(state()).toBe('rolling out'))
+    await move((release) => ({ turn: release.turn + 1, state: { at: 'done', when: since } }))
+    await vi.waitFor(() => expect(state()).toBe('done'))
   })
 
   test('at a start every open incident looks at everything again, and no closed one', async () => {

@@ -134,6 +134,25 @@ describe('the Roll back of a report', () => {
     expect((await world.message(2)).buttons).toHaveLength(1)
   })
 
+  it('ends when the incident was joined to another release since, and still names its own', async () => {
+    const button = await offered()
+    await world.desk.releases.insert(heldRelease({ id: 'R-8', candidate: 'v1.2.0' }))
+    const joined = { id: 'R-8', candidate: 'v1.2.0' }
+    await world.desk.incidents.update('A-1', (incident) => ({
+      ...incident,
+      report: 'R-7/1',
+      joined: 'R-8',
+      ...(incident.release === undefined ? {} : { release: { ...incident.release, ...joined } }),
+    }))
+    const words = 'A-1 belongs to R-8 now. Press Diagnose again.'
+    expect(await pressIt(button)).toMatchObject({ ok: false, text: expect.stringContaining(words) })
+    await refresh()
+    await expect.poll(async () => (await world.message()).buttons).toEqual([])
+    const message = await world.message()
+    expect(textOf(message)).toContain(words)
+    expect(message.title).toBe('Diagnosis of user-service: release R-7 (v1.1.0) did it')
+  })
+
   it('stays when a host that was being changed already has got it since', async () => {
     const held = heldRelease()
     const { h1, h2, ...rest } = held.hosts
@@ -224,9 +243,35 @@ describe('while a model still writes', () => {
     await expect.poll(() => buttonOf(now())).not.toBe(buttonOf(early))
     expect((await pressIt(buttonOf(now()))).ok).toBe(true)
     tell()
-    expect(await done).toMatchObject({ fellBack: undefined, status: 'completed', by: 'model' })
+    expect(await done).toMatchObject({ status: 'completed', by: 'model' })
     expect((await world.message()).title).toBe('Diagnosis of user-service: release R-7 (v1.1.0) did it')
     expect([...world.chat.posts.keys()].filter((key) => key.startsWith('A-1/report/'))).toEqual(['A-1/report/1'])
+  })
+
+  it('an earlier report loses its button to that verdict', async () => {
+    const told = Promise.withResolvers<void>()
+    const inner = scriptedModel([written, written])
+    let held = false
+    const model: Model = {
+      ...inner,
+      async complete(...args) {
+        if (held) await told.promise
+        return inner.complete(...args)
+      },
+    }
+    let survey = guilty
+    world = await diagnosisWorld({ parts: { model }, story: { readSurvey: async () => survey } })
+    await world.incident()
+    await world.diagnose()
+    const button = buttonOf(await world.message())
+    held = true
+    survey = innocent
+    const done = world.diagnose(2, { by: 'bob' })
+    await vi.waitFor(async () => expect((await world.message()).buttons).toEqual([]))
+    expect(textOf(await world.message())).toContain('There is a newer report: R-7/2.')
+    expect((await pressIt(button)).ok).toBe(false)
+    told.resolve()
+    await done
   })
 
   it('another verdict stands there without any button', async () => {

@@ -154,7 +154,7 @@ describe('what it says', () => {
     const { why } = await look({ [query]: [course({ host: 'h1' }, 0, 0.081)] }, at(query, { h1: 0 }))
     expect(why).toBe('http_requests_total, http_all_total on h1 is at 0, was 0.081 in the trouble and 0 before it')
     await world.close()
-    const vector = await look({ 'vector(1)': [course({}, 0, 1)] }, { 'vector(1)': [series({}, [1000, 0])] })
+    const vector = await look({ '{job="shop"}': [course({}, 0, 1)] }, { '{job="shop"}': [series({}, [1000, 0])] })
     expect(vector.why).toBe('a query of the report is at 0, was 1 in the trouble and 0 before it')
   })
 
@@ -206,5 +206,133 @@ describe('what it says', () => {
   it('adds up several series of a host, as the survey does', async () => {
     const now = { [RATE]: [1, 2].map((n) => series({ host: 'h1', path: `/${n}` }, [1000, 0.04])) }
     expect((await look(then, now, of(errors))).why).toMatch(/^Error Rate on h1 is at 8 %/)
+  })
+})
+
+describe('what it does not take for a recovery', () => {
+  const LIMITED = 'alert_errors'
+  const alerting = (normal: number | undefined, trouble: number, more: Partial<Signal> = {}): Signal => {
+    const level = (time: number, host: string) => (time >= T.onset && host === 'h1' ? trouble : (normal ?? 0))
+    const whole = signal({ role: 'alert', key: 'alert', name: 'HighErrorRate', query: LIMITED, level, ...more })
+    if (normal !== undefined) return whole
+    const since = (points: Signal['hosts'][number]['points']) => points.filter(([time]) => time >= T.onset)
+    return { ...whole, hosts: whole.hosts.map((each) => ({ ...each, points: since(each.points) })) }
+  }
+  const limited = (normal: number | undefined, trouble: number, limit = 0.05, bad: 'up' | 'down' = 'up') =>
+    alerting(normal, trouble, { limit, bad })
+  const of = (...signals: Signal[]) => ({ ...guilty, signals })
+  const on = (values: Record<string, number>) => Object.entries(values).map(([host, v]) => series({ host }, [1000, v]))
+
+  test.each<[string, Signal, Record<string, number>, string, string]>([
+    [
+      'most of the way back, beyond its limit',
+      limited(0.002, 0.9),
+      { h1: 0.2, h2: 0.002 },
+      'not recovered',
+      'its limit is 5 %',
+    ],
+    ['back and within its limit', limited(0.002, 0.9), { h1: 0.01, h2: 0.002 }, 'recovered', 'at 1 %'],
+    ['at its limit', limited(0.002, 0.9), { h1: 0.05, h2: 0.002 }, 'not recovered', 'its limit is 5 %'],
+    ['at a limit where it was before', limited(0, 10, 0), { h1: 0, h2: 0 }, 'recovered', 'at 0 %'],
+    [
+      'just above a limit where it was before',
+      limited(0, 10, 0),
+      { h1: 0.1, h2: 0 },
+      'not recovered',
+      'its limit is 0 %',
+    ],
+    ['beyond a limit that it always passed', limited(0.2, 0.9), { h1: 0.21, h2: 0.2 }, 'recovered', 'at 21 %'],
+    ['below a lowest value', limited(1, 0.1, 0.95, 'down'), { h1: 0.9, h2: 1 }, 'not recovered', 'its limit is 95 %'],
+    ['above a lowest value', limited(1, 0.1, 0.5, 'down'), { h1: 0.99, h2: 1 }, 'recovered', 'at 99 %'],
+    ['within the limit, unknown before', limited(undefined, 0.9), { h1: 0.01, h2: 0 }, 'recovered', 'its limit is 5 %'],
+    [
+      'beyond the limit, unknown before',
+      limited(undefined, 0.9),
+      { h1: 0.2, h2: 0 },
+      'not recovered',
+      'its limit is 5 %',
+    ],
+    ['gone, there before', limited(0.002, 0.9), { h2: 0.002, h3: 0, h4: 0 }, 'unknown', 'h1 has no data now, was 9'],
+    ['the last that is left of another host', limited(0.002, 0.9), { h2: 0.002 }, 'unknown', 'h1 has no data now'],
+    ['gone, not there before either', limited(undefined, 0.9), { h2: 0 }, 'recovered', 'h1 has no data, as before'],
+  ])('an alert whose series is %s', async (_, alert, now, at, words) => {
+    const found = await look({}, { [LIMITED]: on(now) }, of(alert))
+    expect(found).toEqual({ at, why: expect.stringContaining(words) as unknown as string })
+    expect(translate(`Recovered after R-7 was rolled back: ${found.why}`, 'zh')).toMatch(
+      /HighErrorRate ?(现|没有|现无)/,
+    )
+  })
+
+  const errors = (normal: number | undefined) =>
+    alerting(normal, 0.3, { role: 'service', key: 'error_rate', query: 'ratio' })
+  test.each<[string, Record<string, number>, string]>([
+    ['still bad', { h1: 0.3 }, 'not recovered'],
+    ['nearly nought', { h1: 0.01 }, 'recovered'],
+    ['gone again', {}, 'recovered'],
+  ])('a share of errors that had no points before the trouble, %s', async (_, now, at) => {
+    const asked = { ratio: [course({ host: 'h1' }, 0, 0.3)] }
+    expect((await look(asked, { ratio: on(now) }, of(errors(undefined)))).at).toBe(at)
+  })
+
+  it('a series that names another host is not that of the one that is gone; one that names none is', async () => {
+    const alone = alerting(0.002, 0.9, { limit: 0.05, on: ['h1'], off: [] } as Partial<Signal>)
+    expect((await look({}, { [LIMITED]: on({ h2: 0.002 }) }, of(alone))).at).toBe('unknown')
+    await world.close()
+    expect((await look({}, { [LIMITED]: [series({}, [1000, 0.002])] }, of(alone))).at).toBe('recovered')
+  })
+
+  it('a host that is gone while another is still bad is not recovered', async () => {
+    const both = { errors: [course({ host: 'h1' }, 0.002, 0.2), course({ host: 'h2' }, 0.002, 0.2)] }
+    expect((await look(both, { errors: on({ h2: 0.2 }) })).at).toBe('not recovered')
+    await world.close()
+    expect(await look(both, { errors: on({ h2: 0.002 }) })).toEqual({
+      at: 'unknown',
+      why: 'errors on h1 has no data now, was 0.2 in the trouble',
+    })
+  })
+
+  it('what only the version taken back had is told by what is left', async () => {
+    const then = [course({ version: 'v1.1.0' }, 0.002, 0.2), course({ version: 'v1.0.0' }, 0.002, 0.002)]
+    expect((await look({ errors: then }, { errors: [series({ version: 'v1.0.0' }, [1000, 0.002])] })).at).toBe(
+      'recovered',
+    )
+    await world.close()
+    expect((await look({ errors: then }, { errors: [series({ version: 'v1.0.0' }, [1000, 0.2])] })).at).toBe(
+      'not recovered',
+    )
+    await world.close()
+    const ofVersion = series({ host: 'h1', version: 'v1.1.0' }, [T.onset + 10, 0.2], [T.onset + 20, 0.2])
+    expect((await look({ errors: [ofVersion] }, { errors: [] })).at).toBe('unknown')
+  })
+
+  it('one of two queries that is not answered makes it unknown, unless the other is bad', async () => {
+    const away = new Fault('metrics.unreachable', { say: 'Prometheus answered 503.', retry: true })
+    const then = { a: [course({ host: 'h1' }, 0, 0.2)], b: [course({ host: 'h1' }, 0, 0.2)] }
+    expect(await look(then, { a: on({ h1: 0 }), b: away })).toEqual({ at: 'unknown', why: 'Prometheus answered 503.' })
+    await world.close()
+    expect((await look(then, { a: on({ h1: 0.2 }), b: away })).at).toBe('not recovered')
+  })
+
+  const growing = (from: number) => [
+    series({ host: 'h1' }, ...Array.from({ length: 30 }, (_, n): [number, number] => [n * 20, from + n * 100])),
+  ]
+  const rate = 'rate(http_errors_total[1m])'
+  test.each<[string, string, Series[], string]>([
+    ['goes on growing', 'http_errors_total', on({ h1: 9000 }), 'recovered'],
+    ['grows, summed up', 'sum by (host) (http_errors_total)', on({ h1: 9000 }), 'recovered'],
+    ['is no counter, and grows', 'process_open_fds', on({ h1: 9000 }), 'not recovered'],
+    ['grows ever faster', 'increase(http_errors_total[5m])', on({ h1: 9000 }), 'not recovered'],
+  ])('a query that %s: %s', async (_, query, now, at) => {
+    const then = { [rate]: [course({ host: 'h1' }, 0.1, 20)], [query]: growing(1000) }
+    expect((await look(then, { [rate]: on({ h1: 0.1 }), [query]: now })).at).toBe(at)
+  })
+
+  it('a counter alone tells nothing, also when its process began anew', async () => {
+    for (const value of [9000, 3]) {
+      expect((await look({ http_errors_total: growing(1000) }, { http_errors_total: on({ h1: value }) })).at).toBe(
+        'unknown',
+      )
+      await world.close()
+    }
   })
 })

@@ -3,7 +3,7 @@ import { safeText } from '../../src/incident/safe-text.ts'
 import { createRedactor } from '../../src/lib/redact.ts'
 
 const redact = createRedactor(['s3cret-canary']).text
-const known = ['https://github.com/acme/shop/', 'http://prometheus:9090/']
+const known = ['https://github.com/acme/shop/', 'http://prometheus:9090/', 'web-1.acme.com', '10.0.0.1']
 
 test.each([
   ['a picture that loads', '![x](https://evil.example/p.png?d=1)', 'x ([link-removed])'],
@@ -31,6 +31,51 @@ test.each([
     '【Summary】\nrate < 5 & x > 3, a/b? file src/a.ts:12',
     '【Summary】\nrate < 5 & x > 3, a/b? file src/a.ts:12',
   ],
+  [
+    'an address without anything behind it',
+    'ask evil.example, or evil.example.',
+    'ask [link-removed], or [link-removed]',
+  ],
+  ['a path on a host', 'see evil.example/leak/host1 and evil.sh/x', 'see [link-removed] and [link-removed]'],
+  [
+    'data within the name of a host',
+    'at c2VjcmV0.evil.example and a.b.evil.dev',
+    'at [link-removed] and [link-removed]',
+  ],
+  ['half a scheme', 'https:evil.example, http:/evil.example/x', '[link-removed] [link-removed]'],
+  ['no scheme', '//evil.example and \\\\evil.example/x', '[link-removed] and [link-removed]'],
+  ['a user before a host', 'x@evil.example/leak', '[link-removed]'],
+  ['a name in another alphabet', 'xn--e1afmkfd.xn--p1ai', '[link-removed]'],
+  ['a host in Chinese text', '见evil.example/x。', '见[link-removed]'],
+  [
+    'a known host with data behind it',
+    'web-1.acme.com/leak and s3cr.web-1.acme.com',
+    '[link-removed] and [link-removed]',
+  ],
+  ['a host behind a sign', 'url=evil.example/x,host:evil.dev/y,@evil.example', 'url=[link-removed]'],
+  ['an address in upper case', 'EVIL.EXAMPLE/X', '[link-removed]'],
 ])('text of a model keeps nothing of %s that acts', (_, text, safe) => {
   expect(safeText(text, known, redact, 1000)).toBe(safe)
+})
+
+test.each([
+  'server.mjs failed, see src/server.ts:12 and main.py, deploy.sh, lib.rs, README.md',
+  'v1.2.3, 1.2.3-rc.1, Node 26.1.0, Go 1.25',
+  'rate(http_requests_total{instance="10.0.0.1:9100",code=~"5.."}[5m]) / on(host) group_left up > 0.5',
+  'web-1.acme.com and web-1.acme.com:9100 and 10.0.0.1:9100/metrics',
+  'lodash.merge, @acme/shop, com.acme.shop.Main, java.io.IOException, io.netty.handler, requests.exceptions.ConnectionError',
+  'logger.info() and process.env and this.store, req.app',
+  'shop.default.svc.cluster.local:8080/healthz, db.internal, prometheus:9090',
+  'It failed.It is slow, i.e. at 5 p.m., e.g. here, and/or there. 延迟上升。错误率 8.1 %。',
+  'http:8080 and https:443 // a comment',
+  '/var/log/app/error.log, a/b.json, config.yaml/values.yaml, package.json, index.html',
+])('names that only look like hosts stay: %s', (text) => {
+  expect(safeText(text, known, redact, 1000)).toBe(text)
+})
+
+test('no text is slow to look through', () => {
+  const begun = performance.now()
+  for (const piece of ['a.', 'a-', 'a.b/', '//', 'http:', 'a@', '.', 'aa.bb:1'])
+    safeText(piece.repeat(20_000 / piece.length), known, redact, 20_000)
+  expect(performance.now() - begun).toBeLessThan(3000)
 })

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { press } from '../../src/entry/actions.ts'
 import { followReleases } from '../../src/incident/follow.ts'
+import type { Incident } from '../../src/incident/incident.ts'
 import type { IncidentScene } from '../../src/incident/scene.ts'
 import { lookAtRecovery } from '../../src/incident/watch-recovery.ts'
 import type { Flow } from '../../src/ports/flow.ts'
@@ -197,7 +198,9 @@ describe('what people press', () => {
     await vi.waitFor(() =>
       expect(titles(t)).toEqual([expect.stringMatching(/^Silenced until .* by bob: the vendor is told$/)]),
     )
-    await vi.waitFor(() => expect(buttons()).toEqual(['incident.acknowledge', 'incident.diagnose-again']))
+    await vi.waitFor(() =>
+      expect(buttons()).toEqual(['incident.acknowledge', 'incident.diagnose-again', 'incident.end-silence']),
+    )
     // The card that was shown before is out of date, and the answer says who did what.
     expect(await press(t.desk, stale, person('alice'))).toMatchObject({
       ok: false,
@@ -205,11 +208,12 @@ describe('what people press', () => {
     })
   })
 
-  test('a silence is refused for a source whose address nobody has configured', async () => {
+  test('a silence is not offered, and refused when it is typed, for a source whose address nobody has configured', async () => {
     await start({ sources: [] })
     await openIncident(t)
     await vi.waitFor(() => expect(t.chat.posts.has('A-1/card')).toBe(true))
-    expect(await pressOn('bob', 'incident.silence', { time: '1h', reason: 'x' })).toMatchObject({
+    expect(buttons()).not.toContain('incident.silence')
+    expect(await t.type('bob', '/alerts silence A-1 1h x')).toMatchObject({
       ok: false,
       text: expect.stringContaining('set url under alerts.sources for main'),
     })
@@ -363,7 +367,10 @@ describe('the release that it belongs to', () => {
     await start()
     await openIncident(t)
     await vi.waitFor(() => expect(t.chat.posts.has('A-1/card')).toBe(true))
-    await t.desk.incidents.update('A-1', (incident) => ({ ...incident, report: 'R-7/1' }))
+    const says = (state: Incident['state']) =>
+      t.desk.incidents.update('A-1', (incident) => ({ ...incident, report: 'R-7/1', state }))
+    const state = { at: 'resolved' as const, when: new Date().toISOString() }
+    await says(state)
     const steps: string[] = []
     const flow = {
       id: 'x',
@@ -402,5 +409,21 @@ describe('the release that it belongs to', () => {
     scene.watch = { release: 'R-7', everyMs: 100, next: at(900), until: at(1000) }
     await lookAtRecovery(scene, at(1000), async () => ({ at: 'not recovered', why: 'errors are at 9 %' }))
     expect((await t.desk.incidents.need('A-1')).outcome).toMatchObject({ at: 'not recovered' })
+    // Good numbers are no recovery while it fires; its end may be heard of minutes later.
+    await says({ at: 'firing' })
+    const watch = { release: 'R-7', everyMs: 100, next: at(900), until: at(1000) }
+    const good = async () => ({ at: 'recovered' as const, why: 'errors are at 0.1 %' })
+    scene.watch = watch
+    await lookAtRecovery(scene, at(2000), good)
+    expect(scene.watch?.next).toEqual(at(2100))
+    await lookAtRecovery(scene, at(601_000), good)
+    expect((await t.desk.incidents.need('A-1')).outcome).toMatchObject({
+      at: 'not recovered',
+      why: 'its alerts still fire, although errors are at 0.1 %',
+    })
+    scene.watch = watch
+    await says(state)
+    await lookAtRecovery(scene, at(900), good)
+    expect((await t.desk.incidents.need('A-1')).outcome).toMatchObject({ at: 'recovered' })
   })
 })

@@ -38,6 +38,26 @@ describe('an incident is what its alerts make of it', () => {
     })
   })
 
+  test('an acknowledgement lapses when it gets worse than what was acknowledged, and only while it fires', () => {
+    const acknowledged = { by: 'bob', when: T0, severity: 'warning' as const }
+    const incident = anIncident({ severity: 'warning', acknowledged, level: 2, levels: { warning: 2, critical: 1 } })
+    const worse = tally([anEpisode()], incident)
+    expect(worse).toMatchObject({ lapsed: acknowledged, levels: { warning: 2 }, level: 0, turn: 1 })
+    expect(worse.acknowledged).toBeUndefined()
+    expect(tally([anEpisode()], worse)).toEqual(worse)
+    const over = tally([anEpisode({ status: 'resolved', endsAt: later })], incident)
+    expect(over).toMatchObject({ severity: 'critical', acknowledged, turn: 1 })
+    const same = anIncident({ acknowledged: { ...acknowledged, severity: 'critical' } })
+    expect(tally([anEpisode(), anEpisode({ fingerprint: 'b' })], same).acknowledged).toEqual(same.acknowledged)
+  })
+
+  test('names its services where there are several', () => {
+    const of = (services: string[], before = anIncident()) =>
+      tallied(before, { episodes: [anEpisode()], config, hosts: [], service: 'a', services, now })
+    expect(of(['b', 'a'])).toMatchObject({ service: 'a', services: ['b', 'a'] })
+    expect(of(['a'], of(['b', 'a'])).services).toBeUndefined()
+  })
+
   test('stays as it is while it has none', () => {
     expect(tally([])).toEqual(anIncident())
   })

@@ -69,16 +69,32 @@ export function quickParts(more: Record<string, unknown> = {}, silences?: Silenc
   return silences === undefined ? parts : { ...parts, silences }
 }
 
-/** Silences in memory. */
-export function fakeSilences(): Silences & { made: Parameters<Silences['create']>[1][] } {
+/** Silences in memory; `lists` is what fires at the source. */
+export interface FakeSilences extends Silences {
+  made: Parameters<Silences['create']>[1][]
+  ended: string[]
+  lists: (ReadonlySet<string> | undefined)[]
+}
+
+export function fakeSilences(): FakeSilences {
   const made: Parameters<Silences['create']>[1][] = []
+  const ended: string[] = []
+  const lists: (ReadonlySet<string> | undefined)[] = []
   return {
     made,
+    ended,
+    lists,
     async create(_source, silence) {
       made.push(silence)
       return `s-${made.length}`
     },
-    async expire() {},
+    async expire(_source, id) {
+      ended.push(id)
+    },
+    /** Each answer once, the last one from then on. */
+    async firing() {
+      return lists.length > 1 ? lists.shift() : lists[0]
+    },
   }
 }
 

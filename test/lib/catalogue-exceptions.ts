@@ -170,6 +170,7 @@ export const COMPOSED: Record<string, string> = {
   '/help <command>': 'command.ts: usageOf',
   '/alerts <A-number>': 'command.ts: usageOf',
   '{id^} {n#} alerts: {service^}': 'incident/card.ts: title',
+  '{id^} {n#} alerts: {services~}': 'incident/card.ts: title',
   '{id^} {n#} alerts': 'incident/card.ts: title',
   '{why*} (and {n#} more refusals before)': 'guard.ts: behind any reason',
   '{host^} ({address^}) {what*}.': 'ssh/connect.ts: nameOf and what happened',

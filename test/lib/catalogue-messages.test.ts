@@ -373,8 +373,11 @@ test('the thread of an incident in Chinese leaves no English sentence', async ()
     await press('bob', '/alerts ack A-1'),
     await press('alice', '/alerts ack A-1'),
   ]
-  await expect.poll(() => t.chat.card('A-1').buttons).toHaveLength(1)
+  await expect.poll(() => t.chat.card('A-1').buttons).toHaveLength(2)
   const seen = [structuredClone(t.chat.card('A-1'))]
+  answers.push(await press('bob', '/alerts unsilence A-1'), await press('alice', '/alerts unsilence A-1'))
+  await expect.poll(() => t.chat.posts.has('A-1/unsilenced/s-1')).toBe(true)
+  seen.push(structuredClone(t.chat.card('A-1')))
   await hearAlert(t, { startsAt, status: 'resolved', endsAt: new Date().toISOString() })
   await tellAlerts(t)
   await t.desk.flows.finished('A-1')
@@ -389,5 +392,5 @@ test('the thread of an incident in Chinese leaves no English sentence', async ()
   ])
   expect(left).toEqual([])
   const { buttons } = translateMessage(seen[0] as Message, 'zh')
-  expect(buttons.map(({ label }) => label)).toEqual(['重新诊断'])
+  expect(buttons.map(({ label }) => label)).toEqual(['重新诊断', '结束静默'])
 })

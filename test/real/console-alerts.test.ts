@@ -60,6 +60,9 @@ describe.skipIf(skipReal)('alerts in the console', () => {
               return `s-${silences.length}`
             },
             async expire() {},
+            async firing() {
+              return undefined
+            },
           },
         },
       }),

@@ -13,9 +13,21 @@ export interface AlertmanagerSource {
 
 const created = z.object({ silenceID: z.string().min(1).max(100) })
 const read = z.object({ status: z.object({ state: z.string() }) })
+const listed = z.array(z.object({ fingerprint: z.string() }))
+const server = z.object({ uptime: z.string() })
 /** Characters of an answer that are read, and that are quoted in a fault. */
 const LONGEST = 64 * 1024
 const QUOTED = 300
+/** About 30,000 alerts, as in a delivery; and its status, which has the whole configuration in it. */
+const LONGEST_LIST = 32 * 1024 * 1024
+const LONGEST_STATUS = 4 * 1024 * 1024
+/**
+ * It keeps no alerts over a restart: Prometheus sends those which fire again after each minute and evaluation at the latest, by
+ * its own defaults (`--rules.alert.resend-delay` 1m, `evaluation_interval` 1m).
+ */
+const SETTLES_SECONDS = 300
+
+const ALL = '/alerts?active=true&silenced=true&inhibited=true&unprocessed=true'
 
 interface Answer {
   status: number
@@ -24,13 +36,15 @@ interface Answer {
 
 /**
  * Silences through the API v2 of Alertmanager. One exchange takes at most `timeoutSeconds`; nothing is redirected, nothing is
- * tried again here. Faults `silence.unreachable` (retry) and `silence.refused`; no token appears in them.
+ * tried again here. Faults `silence.unreachable` (retry) and `silence.refused`; no token appears in them. What fires is not known
+ * during the first `settlesSeconds` (300 when left out) that it runs.
  */
 export function createAlertmanagerSilences(options: {
   sources: readonly AlertmanagerSource[]
   timeoutSeconds: number
+  settlesSeconds?: number
 }): Silences {
-  const { sources, timeoutSeconds } = options
+  const { sources, timeoutSeconds, settlesSeconds = SETTLES_SECONDS } = options
   const clean = createRedactor(sources.flatMap(({ token }) => (token === undefined ? [] : [token]))).text
 
   const ask = async (
@@ -38,6 +52,7 @@ export function createAlertmanagerSilences(options: {
     method: 'GET' | 'POST' | 'DELETE',
     path: string,
     body?: unknown,
+    most = LONGEST,
   ): Promise<Answer> => {
     const { url, token } = needSource(sources, name)
     const headers = {
@@ -53,7 +68,7 @@ export function createAlertmanagerSilences(options: {
         redirect: 'error',
         signal: AbortSignal.timeout(timeoutSeconds * 1000),
       })
-      const text = await bounded(answer)
+      const text = await bounded(answer, most)
       if (answer.status >= 500 && method !== 'DELETE')
         throw unreachable(name, `it answers ${answer.status}: ${quote(text)}`)
       return { status: answer.status, body: text }
@@ -92,6 +107,18 @@ export function createAlertmanagerSilences(options: {
       if (state === 'expired' || state === 'gone') return
       throw refused(name, `${answer.status}: ${quote(answer.body)}`)
     },
+    async firing(name) {
+      try {
+        const status = await ask(name, 'GET', '/status', undefined, LONGEST_STATUS)
+        const { uptime } = server.parse(parseJson(status.body))
+        if (!(Date.now() - Date.parse(uptime) >= settlesSeconds * 1000)) return undefined
+        const answer = await ask(name, 'GET', ALL, undefined, LONGEST_LIST)
+        if (answer.status !== 200) return undefined
+        return new Set(listed.parse(parseJson(answer.body)).map(({ fingerprint }) => fingerprint))
+      } catch {
+        return undefined
+      }
+    },
   }
 }
 
@@ -104,14 +131,14 @@ function needSource(sources: readonly AlertmanagerSource[], name: string): { url
   })
 }
 
-async function bounded(answer: Response): Promise<string> {
+async function bounded(answer: Response, most: number): Promise<string> {
   let text = ''
   const decoder = new TextDecoder()
   for await (const chunk of answer.body ?? []) {
     text += decoder.decode(chunk, { stream: true })
-    if (text.length > LONGEST) break
+    if (text.length > most) break
   }
-  return text.slice(0, LONGEST)
+  return text.slice(0, most)
 }
 
 function parseJson(text: string): unknown {

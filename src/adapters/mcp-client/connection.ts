@@ -58,6 +58,8 @@ export interface Connection {
   call(tool: string, args: Record<string, unknown>, signal: AbortSignal | undefined): Promise<Called>
   /** Pins the definitions as they are now. What was held, and whether something is held still because the configuration pins it otherwise. */
   approve(): Promise<{ approved: string[]; held: string[]; away?: string }>
+  /** The definitions that wait for approval, as they are now. */
+  held(): Tool[]
   close(): Promise<void>
 }
 
@@ -66,6 +68,8 @@ interface Live {
   offered: Map<string, Offered>
   changed: Map<string, string>
   all: Tool[]
+  /** What the configuration names and the server does not offer. */
+  missing: string[]
 }
 
 /** One server: connected when it is needed, again after it went away, each time later; nothing it does is thrown at the caller. */
@@ -159,7 +163,8 @@ export function createConnection(options: ConnectionOptions): Connection {
       return next
     } catch (error) {
       letGo(client)
-      if (!closed) backOff(describeEnd(trouble === '' || !gone ? words(error) : trouble, words(lastLine)))
+      if (!closed)
+        backOff(describeEnd(gone && (trouble !== '' || hasClosed(error)) ? trouble : words(error), words(lastLine)))
       return undefined
     } finally {
       opening = undefined
@@ -207,7 +212,12 @@ export function createConnection(options: ConnectionOptions): Connection {
         .filter(({ name }) => compared.same.has(name))
         .map((tool) => [tool.name, { tool, hash: definitionHash(tool) }]),
     )
-    return { client, offered, changed: compared.changed, all: unique }
+    const wanted = plan.tools ?? []
+    const has = new Set(unique.map(({ name }) => name))
+    const missing = knownTools(plan)
+      .filter(({ name, serverTool }) => (wanted.includes(name) || wanted.includes(serverTool)) && !has.has(serverTool))
+      .map(({ serverTool }) => serverTool)
+    return { client, offered, changed: compared.changed, all: unique, missing }
   }
 
   async function current(): Promise<Live | undefined> {
@@ -239,7 +249,10 @@ export function createConnection(options: ConnectionOptions): Connection {
     state() {
       if (live === undefined) return { name: plan.name, at: 'away', why: because, tools: 0 }
       const changes = [...live.changed.values()]
-      if (changes.length === 0) return { name: plan.name, at: 'connected', tools: live.offered.size }
+      if (changes.length === 0) {
+        const why = lacking(live.missing)
+        return { name: plan.name, at: 'connected', ...(why === undefined ? {} : { why }), tools: live.offered.size }
+      }
       const why = changes.slice(0, 10).join('; ')
       return { name: plan.name, at: 'held', why, tools: live.offered.size }
     },
@@ -292,6 +305,8 @@ export function createConnection(options: ConnectionOptions): Connection {
       return { approved: before.filter((name) => !after?.changed.has(name)), held }
     },
 
+    held: () => live?.all.filter(({ name }) => live?.changed.has(name)) ?? [],
+
     async close() {
       closed = true
       because = 'closed'
@@ -305,8 +320,18 @@ export function createConnection(options: ConnectionOptions): Connection {
   }
 }
 
+function lacking(missing: readonly string[]): string | undefined {
+  return missing.length === 0 ? undefined : `it has no tool ${missing.slice(0, 10).join(', ')} that only reads`
+}
+
+function hasClosed(error: unknown): boolean {
+  return error instanceof McpError && error.code === ErrorCode.ConnectionClosed
+}
+
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
+  if ('syscall' in error && String(error.syscall).startsWith('spawn') && 'code' in error && error.code === 'ENOENT')
+    return `there is no program ${'path' in error ? String(error.path) : ''}`
   // fetch hides what happened one level down.
   const { cause } = error
   if (!(cause instanceof Error)) return error.message

@@ -1,14 +1,14 @@
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import type { Log } from '../../lib/log.ts'
 import { createRedactor, maskable } from '../../lib/redact.ts'
-import type { Json, Store } from '../../ports/store.ts'
+import type { Json } from '../../ports/store.ts'
 import type { ToolDefinition, ToolResult, Tools } from '../../ports/tools.ts'
 import { clean, cleanJson } from './clean.ts'
 import { type ServerPlan, secretVariables } from './config.ts'
 import { type Connection, createConnection } from './connection.ts'
 import { createKept } from './kept.ts'
 import { type Known, nameTools, readResult } from './kinds.ts'
-import { createPins, definitionHash, type PinDocument } from './pins.ts'
+import { createPins, type Definition, definitionHash, type PinDocument, type PinStore } from './pins.ts'
 import { type Bounded, boundResult, readKept, refusal } from './results.ts'
 
 export { mcpSchema, resolveServers, type ServerPlan, secretVariables } from './config.ts'
@@ -17,8 +17,8 @@ export interface McpToolsOptions {
   servers: readonly ServerPlan[]
   /** Servers that live in this process, by the name or the kind of their plan: each connects itself to the transport it is given. */
   inMemory?: Record<string, (transport: Transport) => Promise<void>>
-  /** Keeps the pinned definitions; without it none are pinned. */
-  store?: Store
+  /** Keeps the pinned definitions; without it none are pinned. One that can only be read is compared with. */
+  store?: PinStore
   log: Log
   /** Masks the secrets of the whole configuration; those of these servers are masked in any case. */
   redact?: (text: string) => string
@@ -33,6 +33,8 @@ export interface McpToolsOptions {
 export interface McpTools extends Tools {
   /** Pins the definitions of a server as they are now. `held` is what the configuration pins otherwise; undefined for a server that is not configured. */
   approve(server: string): Promise<{ approved: string[]; held: string[]; away?: string } | undefined>
+  /** Definitions of a server that wait for approval, as they are now: cleaned, masked, and not longer than is useful. */
+  held(server: string): Definition[]
   /** What is pinned of each server, by tool. */
   pins(): Promise<Record<string, PinDocument['tools']>>
 }
@@ -135,6 +137,13 @@ export function createMcpTools(options: McpToolsOptions): McpTools {
 
     approve: async (server) => connections.get(server)?.approve(),
 
+    held: (server) =>
+      (connections.get(server)?.held() ?? []).map(({ name, description, inputSchema }) => ({
+        name: clean(name).slice(0, 80),
+        description: redact(clean(description ?? '')).slice(0, longestDescription),
+        inputSchema: schemaOf(inputSchema, redact),
+      })),
+
     async pins() {
       const all = await Promise.all(
         servers.map(async ({ name }) => [name, (await pins?.read(name))?.tools ?? {}] as const),
@@ -165,10 +174,16 @@ function define(
   redact: (text: string) => string,
 ): ToolDefinition {
   const description = known.description ?? redact(clean(tool.description ?? '')).slice(0, longestDescription)
-  return { name: known.name, server, description, inputSchema: known.inputSchema ?? schemaOf(tool.inputSchema), hash }
+  return {
+    name: known.name,
+    server,
+    description,
+    inputSchema: known.inputSchema ?? schemaOf(tool.inputSchema, redact),
+    hash,
+  }
 }
 
-function schemaOf(schema: unknown): Json {
-  const text = JSON.stringify(cleanJson(schema))
+function schemaOf(schema: unknown, redact: (text: string) => string): Json {
+  const text = JSON.stringify(cleanJson(schema), (_, value) => (typeof value === 'string' ? redact(value) : value))
   return text.length > largestSchema ? { type: 'object' } : (JSON.parse(text) as Json)
 }

@@ -22,6 +22,9 @@ export function definitionHash({ name, description, inputSchema }: Definition): 
     .digest('hex')
 }
 
+/** A store that can only be read: definitions are compared with what is pinned, and nothing is pinned. */
+export type PinStore = Pick<Store, 'get'> & Partial<Pick<Store, 'insert' | 'put'>>
+
 export interface Compared {
   /** Tools whose definition is the pinned one. */
   same: Set<string>
@@ -33,12 +36,12 @@ export interface Pins {
   read(server: string): Promise<PinDocument | undefined>
   /** Compares with the pins of the configuration, then of the store; a server that has none yet is pinned as it is now. */
   compare(server: string, configured: Record<string, string>, tools: Definition[]): Promise<Compared>
-  /** Pins the definitions as they are now. */
+  /** Pins the definitions as they are now. Where the store can only be read, nothing happens. */
   replace(server: string, tools: Definition[]): Promise<void>
 }
 
 /** Definitions of tools, pinned at the first connect (trust on first use, as with host keys of SSH). */
-export function createPins(store: Store, clock: () => Date): Pins {
+export function createPins(store: PinStore, clock: () => Date): Pins {
   const read = async (server: string) => {
     const row = await store.get(collection, server)
     return row === undefined ? undefined : { version: row.version, pins: document.parse(row.document) }
@@ -56,8 +59,11 @@ export function createPins(store: Store, clock: () => Date): Pins {
       let known = (await read(server))?.pins
       // A tool that is all new on a server that is known: nobody has seen it yet.
       if (known === undefined && unpinned.length > 0) {
-        await store.insert(collection, server, pinAll(server, unpinned) satisfies Json)
-        known = (await read(server))?.pins
+        const now = pinAll(server, unpinned) satisfies Json
+        // Whoever only looks sees it as the first connection will.
+        if (store.insert === undefined) known = now
+        else if (await store.insert(collection, server, now)) known = now
+        else known = (await read(server))?.pins
       }
       const result: Compared = { same: new Set(), changed: new Map() }
       for (const tool of tools) {
@@ -69,6 +75,7 @@ export function createPins(store: Store, clock: () => Date): Pins {
       return result
     },
     async replace(server, tools) {
+      if (store.insert === undefined || store.put === undefined) return
       for (let attempt = 0; attempt < 10; attempt++) {
         const next = pinAll(server, tools) satisfies Json
         const before = await read(server)

@@ -10,12 +10,12 @@ import type { Way } from './config.ts'
 export const largestMessage = 8 * 2 ** 20
 /** Bytes that nobody asked for (notices, requests, lines that are no messages) between two answers; more is a flood. */
 export const mostUnasked = 4 * 2 ** 20
-/** Notices that change nothing for us are dropped before they cost anything. */
-/** Those that must not outlive this process, however it ends. */
-const groups = new Set<() => void>()
+/** What must not outlive this process when it ends in the middle: programs, and their home folders. */
+const leftovers = new Set<() => void>()
 process.on('exit', () => {
-  for (const kill of groups) kill()
+  for (const remove of leftovers) remove()
 })
+/** Other notices change nothing for us, and are dropped before they cost anything. */
 const heededNotice = 'notifications/tools/list_changed'
 
 export interface StdioOptions {
@@ -49,14 +49,14 @@ export function createStdio({ name, way, environment, said, graceMs = 1500 }: St
       const path = program.includes('/') ? resolve(program) : program
       const spawned = spawn(path, args, { cwd: home, env, detached: true, stdio: ['pipe', 'pipe', 'pipe'] })
       child = spawned
-      groups.add(killGroup)
+      leftovers.add(remove)
       ended = new Promise((done) => {
         let told = false
         const over = () => {
           if (told) return
           told = true
-          groups.delete(killGroup)
-          if (home !== undefined) rmSync(home, { recursive: true, force: true })
+          leftovers.delete(remove)
+          removeHome()
           done()
           transport.onclose?.()
         }
@@ -114,6 +114,13 @@ export function createStdio({ name, way, environment, said, graceMs = 1500 }: St
   }
   function killGroup(): void {
     signalGroup('SIGKILL')
+  }
+  function removeHome(): void {
+    if (home !== undefined) rmSync(home, { recursive: true, force: true })
+  }
+  function remove(): void {
+    killGroup()
+    removeHome()
   }
   return transport
 }

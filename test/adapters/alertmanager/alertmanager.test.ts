@@ -19,7 +19,11 @@ interface Seen {
   authorization?: string
   body: unknown
 }
-async function serve(answer: (response: ServerResponse, request: IncomingMessage) => void, timeoutSeconds = 2) {
+async function serve(
+  answer: (response: ServerResponse, request: IncomingMessage) => void,
+  timeoutSeconds = 2,
+  settlesSeconds?: number,
+) {
   const seen: Seen[] = []
   server = createServer((request, response) => {
     let body = ''
@@ -36,7 +40,11 @@ async function serve(answer: (response: ServerResponse, request: IncomingMessage
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/am/`
   return {
     seen,
-    silences: createAlertmanagerSilences({ sources: [{ name: 'main', url, token: TOKEN }], timeoutSeconds }),
+    silences: createAlertmanagerSilences({
+      sources: [{ name: 'main', url, token: TOKEN }],
+      timeoutSeconds,
+      settlesSeconds,
+    }),
   }
 }
 const wish = () => ({
@@ -122,5 +130,36 @@ describe('silences over the API v2', () => {
         next: expect.stringContaining(`alerts.sources for ${name}`),
       })
     }
+  })
+  const manager =
+    (list: [number, unknown], upSeconds = 3600) =>
+    (response: ServerResponse, request: IncomingMessage) =>
+      request.url?.endsWith('/status')
+        ? json(response, 200, {
+            uptime: new Date(Date.now() - upSeconds * 1000).toISOString(),
+            config: { original: 'x' },
+          })
+        : json(response, ...list)
+
+  test('what fires is asked for with what is silenced and inhibited', async () => {
+    const { seen, silences } = await serve(manager([200, [{ fingerprint: 'a' }, { fingerprint: 'b' }]]))
+    expect(await silences.firing('main')).toEqual(new Set(['a', 'b']))
+    expect(seen.map(({ url }) => url)).toEqual([
+      '/am/api/v2/status',
+      '/am/api/v2/alerts?active=true&silenced=true&inhibited=true&unprocessed=true',
+    ])
+  })
+
+  test.each<[string, (response: ServerResponse, request: IncomingMessage) => void]>([
+    ['while the server is in trouble', manager([503, 'no'])],
+    ['when it refuses', manager([401, []])],
+    ['when the answer is none', manager([200, { alerts: [] }])],
+    ['when it has just started', manager([200, []], 60)],
+    ['when it says nothing of its start', (response) => json(response, 200, {})],
+    ['when it does not answer', () => {}],
+  ])('what fires is not known %s', async (_name, answer) => {
+    const { silences } = await serve(answer, 0.3)
+    expect(await silences.firing('main')).toBeUndefined()
+    expect(await silences.firing('other')).toBeUndefined()
   })
 })

@@ -1,7 +1,16 @@
 import { describe, expect, test } from 'vitest'
 import { createAnthropicModel } from '../../../src/adapters/anthropic/index.ts'
 import type { Turn } from '../../../src/ports/model.ts'
-import { asking, bad, good, type ModelSubject, modelBench, modelContract, tools } from '../../contracts/model.ts'
+import {
+  asking,
+  bad,
+  canary,
+  good,
+  type ModelSubject,
+  modelBench,
+  modelContract,
+  tools,
+} from '../../contracts/model.ts'
 import { inTurn, type Recorded } from '../../servers/model.ts'
 
 const subject: ModelSubject = { wire: 'anthropic', create: createAnthropicModel, baseUrl: ({ url }) => url }
@@ -157,5 +166,26 @@ describe('in the Messages format', () => {
     expect(headers?.['x-api-key']).toBe(server.key)
     expect(headers?.authorization).toBe(`Bearer ${server.key}`)
     expect(lines()).toEqual([])
+  })
+
+  test('what the environment says about another account of Anthropic is not sent', async () => {
+    const environment = {
+      ANTHROPIC_API_KEY: 'somebody-key',
+      ANTHROPIC_AUTH_TOKEN: 'somebody-token',
+      ANTHROPIC_BASE_URL: 'http://127.0.0.1:9/somebody',
+      ANTHROPIC_CUSTOM_HEADERS:
+        'X-Tenant: somebody-tenant\nAuthorization: Bearer somebody-bearer\nX-Api-Key: somebody-key2\nCookie: somebody=1',
+    }
+    Object.assign(process.env, environment)
+    try {
+      const server = await start({ text: 'ok' })
+      good(await model().complete(asking()))
+      expect(server.requests).toHaveLength(1)
+      expect(server.requests[0]?.headers.authorization).toBe(`Bearer ${canary}`)
+      expect(server.requests[0]?.headers['x-api-key']).toBe(canary)
+      expect(JSON.stringify(server.requests[0]?.headers)).not.toMatch(/somebody|x-tenant/i)
+    } finally {
+      for (const name of Object.keys(environment)) delete process.env[name]
+    }
   })
 })

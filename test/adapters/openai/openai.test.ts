@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { createOpenAiModel } from '../../../src/adapters/openai/index.ts'
 import type { Turn } from '../../../src/ports/model.ts'
-import { asking, bad, good, type ModelSubject, modelBench, modelContract } from '../../contracts/model.ts'
+import { asking, bad, canary, good, type ModelSubject, modelBench, modelContract } from '../../contracts/model.ts'
 import { inTurn, type Recorded } from '../../servers/model.ts'
 
 const subject: ModelSubject = { wire: 'openai', create: createOpenAiModel, baseUrl: ({ openAiUrl }) => openAiUrl }
@@ -234,13 +234,23 @@ describe('with chat completions', () => {
   })
 
   test('what the environment says about another account of OpenAI is not sent', async () => {
-    process.env.OPENAI_ORG_ID = 'org-of-somebody'
+    const environment = {
+      OPENAI_ORG_ID: 'somebody-org',
+      OPENAI_PROJECT_ID: 'somebody-project',
+      OPENAI_ADMIN_KEY: 'somebody-admin',
+      OPENAI_API_KEY: 'somebody-key',
+      OPENAI_BASE_URL: 'http://127.0.0.1:9/somebody',
+      OPENAI_CUSTOM_HEADERS: 'X-Tenant: somebody-tenant\nAuthorization: Bearer somebody-bearer\nCookie: somebody=1',
+    }
+    Object.assign(process.env, environment)
     try {
       const server = await start({ text: 'ok' })
-      await model().complete(asking())
-      expect(JSON.stringify(server.requests[0]?.headers)).not.toContain('org-of-somebody')
+      good(await model().complete(asking()))
+      expect(server.requests).toHaveLength(1)
+      expect(server.requests[0]?.headers.authorization).toBe(`Bearer ${canary}`)
+      expect(JSON.stringify(server.requests[0]?.headers)).not.toMatch(/somebody|x-tenant/i)
     } finally {
-      delete process.env.OPENAI_ORG_ID
+      for (const name of Object.keys(environment)) delete process.env[name]
     }
   })
 })

@@ -247,4 +247,54 @@ describe('lists', () => {
     ])
     expect((await call('get_metric_metadata', { metric: 'other' })).text).toBe('[]')
   })
+
+  const numbered = (count: number) => Array.from({ length: count }, (_, i) => `m_${String(i).padStart(4, '0')}`)
+
+  test('of metadata are bounded, whatever limit is asked for; texts are cut', async () => {
+    const help = 'long '.repeat(1000)
+    const { call } = await world(
+      data(Object.fromEntries(numbered(2500).map((name) => [name, [{ type: 'gauge', help, unit: '' }]]))),
+    )
+    const usual = JSON.parse((await call('get_metric_metadata')).text)
+    expect(usual).toMatchObject({ total_count: 2500, returned_count: 200, offset: 0, has_more: true })
+    expect(usual.metadata.m_0000[0].help).toHaveLength(1000)
+    const most = JSON.parse((await call('get_metric_metadata', { limit: 9999, offset: 400 })).text)
+    expect(most).toMatchObject({ returned_count: 2000, offset: 400, has_more: true })
+    expect(Object.keys(most.metadata)[0]).toBe('m_0400')
+  })
+
+  test('of targets follow page by page, though Prometheus gives another order each time', async () => {
+    const all = numbered(1200).map((name) => ({ ...target(name, 'up'), scrapeUrl: `http://${name}/metrics` }))
+    let turn = 0
+    const { call } = await world((response) => {
+      turn += 7
+      data({ activeTargets: [...all.slice(turn), ...all.slice(0, turn)].toReversed() })(response)
+    })
+    const seen: string[] = []
+    for (let more = true; more; ) {
+      const { text } = await call('get_targets', { limit: 5000, offset: seen.length })
+      const { activeTargets, has_more } = JSON.parse(text)
+      expect(activeTargets.length).toBeLessThanOrEqual(1000)
+      seen.push(...activeTargets.map(({ labels }: { labels: { instance: string } }) => labels.instance))
+      more = has_more
+    }
+    expect(seen).toEqual(numbered(1200))
+  })
+
+  test('of dropped targets keep few labels, and short ones', async () => {
+    const discoveredLabels = Object.fromEntries(numbered(100).map((name) => [name, 'v'.repeat(5000)]))
+    const { call, seen } = await world(data({ droppedTargets: [{ discoveredLabels }] }))
+    const { text } = await call('get_targets', { state: 'dropped', scrape_pool: 'api' })
+    const [dropped] = JSON.parse(text).droppedTargets
+    expect(Object.values(dropped.discoveredLabels)).toEqual(Array(40).fill('v'.repeat(200)))
+    expect(Object.fromEntries(seen[0]?.query ?? [])).toEqual({ state: 'dropped', scrapePool: 'api' })
+  })
+
+  test.each(['list_metrics', 'get_metric_metadata', 'get_targets'])(
+    '%s: an answer that is no such list is a failure that says so',
+    async (name) => {
+      const { call } = await world(data(17))
+      expect(await call(name)).toMatchObject({ failed: true, text: expect.stringContaining('something that is no') })
+    },
+  )
 })

@@ -6,10 +6,20 @@ const levels = Object.fromEntries(
       const was = `is at {now${value}}, was {then${value}} in the trouble and {before${value}} before it`
       const metric = name === '!' ? '{metric}' : ' {metric} '
       const said = '现为 {now}，故障期间为 {then}，之前为 {before}'
+      const limit = `, its limit is {limit${value}}`
+      const alone = `is at {now${value}}, was {then${value}} in the trouble`
+      const [saidLimit, saidAlone] = ['，限值为 {limit}', '现为 {now}，故障期间为 {then}']
       return [
-        [`{metric${name}} on {host^} ${was}`, `{host} 的${metric}${said}`],
-        [`{metric${name}} ${was}`, `${metric.trimStart()}${said}`],
-      ]
+        [was, said],
+        [`${was}${limit}`, `${said}${saidLimit}`],
+        [alone, saidAlone],
+        [`${alone}${limit}`, `${saidAlone}${saidLimit}`],
+        [`has no data now, was {then${value}} in the trouble`, '现无数据，故障期间为 {then}'],
+        ['has no data, as before the trouble', '没有数据，与故障之前相同'],
+      ].flatMap(([english, chinese]) => [
+        [`{metric${name}} on {host^} ${english}`, `{host} 的${metric}${chinese}`],
+        [`{metric${name}} ${english}`, `${metric.trimStart()}${chinese}`],
+      ])
     }),
   ),
 )
@@ -39,6 +49,19 @@ export const incident: Readonly<Record<string, string>> = {
   'Fires; acknowledged by {by^} at {time}.': '正在告警；已由 {by} 于 {time} 确认。',
   '{id^} was held for it.': '{id} 已因此暂停。',
   'Silenced until {time} by {by^}: {reason}': '由 {by} 静默至 {time}：{reason}',
+  'It covers alerts with {matchers}.': '它覆盖带有 {matchers} 的告警。',
+  'Silenced: {hosts}. Not silenced: {others}.': '已静默：{hosts}。未静默：{others}。',
+  'Silenced: {hosts}.': '已静默：{hosts}。',
+  'Not silenced: {hosts}.': '未静默：{hosts}。',
+  'Silences alerts with {matchers}.': '静默带有 {matchers} 的告警。',
+  'Ends the silence of alerts with {matchers}. People are called again for what still fires.':
+    '结束对带有 {matchers} 的告警的静默。仍在告警的将再次通知人员。',
+  '{id^} is not silenced.': '{id} 没有被静默。',
+  'The silence of {id^} was ended already by {by^} at {time}.': '{id} 的静默已由 {by} 于 {time} 结束。',
+  '{id^} is silenced no longer: alerts with {matchers}.': '{id} 不再静默：带有 {matchers} 的告警。',
+  '{by^} has ended the silence': '{by} 已结束静默',
+  'Resolved {n#} alert{|s}: no longer listed by Alertmanager {source^}':
+    '{n} 条告警已恢复：Alertmanager {source} 已不再列出',
   'Recovered after {id^} was rolled back: {why*}': '{id} 回滚后已恢复：{why}',
   'Not recovered although {id^} was rolled back: {why*}': '{id} 已回滚但没有恢复：{why}',
   'Whether it recovered after {id^} was rolled back is not known: {why*}': '{id} 回滚后是否恢复无法判断：{why}',
@@ -52,10 +75,11 @@ export const incident: Readonly<Record<string, string>> = {
   'wait for the report in its thread': '等待其讨论串中的报告',
   'There is no incident {id"}.{near_}': '没有事件 {id}。{near}',
   'type /alerts to see the incidents': '输入 /alerts 查看事件列表',
-  'The alerts of {id^} have no label in common: a silence would hide everything.':
-    '{id} 的告警没有共同的标签：静默会屏蔽所有告警。',
+  'The alerts of {id^} have too little in common: a silence would cover others as well, and one for each alert would be more than {n#}.':
+    '{id} 的告警共同点太少：静默会同时覆盖其他告警，而逐条静默将超过 {n} 条。',
   'silence single alerts at their source': '请在告警来源处静默单条告警',
-  'Silenced for {time@}, until {until}.': '已静默 {time}，至 {until}。',
+  'Silenced for {time@}, until {until}: alerts with {matchers}. To end it: /alerts unsilence {id^}':
+    '已静默 {time}，至 {until}：带有 {matchers} 的告警。如需结束：/alerts unsilence {id}',
   'These alerts come from {source}, which is no Alertmanager that Rollcall knows.':
     '这些告警来自 {source}，它不是 Rollcall 已知的 Alertmanager。',
   'Rollcall does not know where the Alertmanager {source^} answers.': 'Rollcall 不知道 Alertmanager {source} 的地址。',
@@ -68,6 +92,15 @@ export const incident: Readonly<Record<string, string>> = {
   'The reason is longer than {n#} characters.': '原因超过 {n} 个字符。',
   '{by^} has pressed Silence already; it is being done.': '{by} 已按下“静默”；正在执行。',
   'Held {id^} first: no further host is changed': '已先暂停 {id}：不再变更更多主机',
+  'Held {id^} again, for what fires newly: no further host is changed':
+    '因有新的告警，已再次暂停 {id}：不再变更更多主机',
+  'Belongs to {id^} now': '现在归属于 {id}',
+  '{id^} is being held for it.': '正因此暂停 {id}。',
+  'It is {severity!} now; {by^} had acknowledged it as {before!}, which counts no longer':
+    '现已升为{severity}；{by} 此前确认的是{before}，该确认不再有效',
+  'Fires on more hosts: {hosts~}': '更多主机告警：{hosts}',
+  'Now {severity!}: {name}': '现已升为{severity}：{name}',
+  'its alerts still fire, although {why*}': '其告警仍未恢复，尽管{why}',
   '{by^} has acknowledged it; nobody else is called': '{by} 已确认；不再通知其他人',
   '{by^} asked for another diagnosis': '{by} 要求重新诊断',
   'Fires again': '再次告警',
@@ -81,13 +114,14 @@ export const incident: Readonly<Record<string, string>> = {
   '{n#} alerts': '{n} 条告警',
   '{id^} {n#} alerts': '{id} {n} 条告警',
   '{id^} {n#} alerts: {service^}': '{id} {n} 条告警：{service}',
+  '{id^} {n#} alerts: {services~}': '{id} {n} 条告警：{services}',
   'there is no report whose queries could be asked again': '没有可以重新查询的报告',
   // /alerts
   'what fires, one incident with its alerts, or a decision on one': '查看告警、某个事件及其告警，或对其作出决定',
   '<A-number>': '<A-编号>',
   '/alerts <A-number>': '/alerts <A-编号>',
-  '<ack|diagnose> <A-number>': '<ack|diagnose> <A-编号>',
-  '/alerts <ack|diagnose> <A-number>': '/alerts <ack|diagnose> <A-编号>',
+  '<ack|diagnose|unsilence> <A-number>': '<ack|diagnose|unsilence> <A-编号>',
+  '/alerts <ack|diagnose|unsilence> <A-number>': '/alerts <ack|diagnose|unsilence> <A-编号>',
   'silence <A-number> <time> <reason …>': 'silence <A-编号> <时长> <原因 …>',
   '/alerts silence <A-number> <time> <reason …>': '/alerts silence <A-编号> <时长> <原因 …>',
   ' every alert of the incident': ' 事件的全部告警',
@@ -147,6 +181,7 @@ export const incident: Readonly<Record<string, string>> = {
   // Reports.
   '{name} of {service} by host, last values: {values}': '{service} 各主机的{name}，最新值：{values}',
   'no data': '没有数据',
+  'selects no series': '未选取任何时间序列',
   'no number among its values': '其值中没有数字',
   '{n#} series': '{n} 条序列',
   '1 series': '1 条序列',
@@ -167,6 +202,7 @@ export const incident: Readonly<Record<string, string>> = {
     '{id} 已于 {time} 恢复：本报告不再提供 {release} 的回滚。',
   '{id^} was brought to more hosts after this report: {hosts~}. Press Diagnose again.':
     '本报告之后，{id} 又发布到了更多主机：{hosts}。请按“重新诊断”。',
+  '{id^} belongs to {release^} now. Press Diagnose again.': '{id} 现属于 {release}。请按“重新诊断”。',
   'The report of this button is gone.': '此按钮所属的报告已不存在。',
   'This report offers no rollback.': '本报告不提供回滚。',
   "look at the report's message: it has a fresh button if it still offers one":

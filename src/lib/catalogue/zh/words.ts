@@ -125,6 +125,7 @@ export const words: Readonly<Record<string, string>> = {
   Acknowledge: '确认',
   'Diagnose again': '重新诊断',
   Silence: '静默',
+  'End silence': '结束静默',
   'for how long': '时长',
   reason: '原因',
   for: '通知',
