@@ -53,10 +53,10 @@ export function hostsOfAlerts(
  */
 export async function joinRelease(desk: IncidentDesk, incident: Incident): Promise<Incident['release'] | undefined> {
   const services = await servicesOf(desk, incident)
-  const release =
-    (await named(desk, incident)) ??
-    (await underWay(desk, incident, services)) ??
-    (await recent(desk, incident, services))
+  const meant = await named(desk, incident)
+  // What an alert names and is over does not keep from holding what is under way.
+  const live = meant !== undefined && !isOver(meant.state) ? meant : await underWay(desk, incident, services)
+  const release = live ?? meant ?? (await recent(desk, incident, services))
   return release === undefined ? undefined : joined(release)
 }
 

@@ -14,6 +14,7 @@ import type { IncidentDesk } from './desk.ts'
 import type { Incident } from './incident.ts'
 import { onsetIn } from './onset.ts'
 import type { Signal, Survey } from './survey.ts'
+import { unitOf } from './unit-of.ts'
 
 /** Points that a series is asked for. */
 const POINTS = 240
@@ -288,13 +289,6 @@ function perHost(series: readonly Series[], nameOf: (labels: Labels) => string |
       .sort(([a], [b]) => a - b)
       .map(([at, value]): [number, number] => [at, Number(value.toPrecision(6))]),
   }))
-}
-
-function unitOf(query: string): Signal['unit'] {
-  if (/_bytes\b/.test(query)) return /\//.test(query) ? 'ratio' : 'bytes'
-  if (/\//.test(query)) return 'ratio'
-  if (/_seconds(_bucket)?\b/.test(query) && /histogram_quantile|_duration|latency/.test(query)) return 'seconds'
-  return 'count'
 }
 
 /** When the last stretch of points began, if it lasts until now. */

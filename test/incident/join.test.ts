@@ -119,6 +119,9 @@ describe('the release that an incident is joined to', () => {
     const incident = anIncident()
     await putEpisode(world.desk, incident, { deploymentId: 'R-1' })
     expect((await joinRelease(world.desk, incident))?.id).toBe('R-1')
+    // It is over, and does not keep from holding what is under way.
+    await put({ hosts: { 'bj-1': on }, state: { at: 'rolling out', batch: 1, doing: 'observing', since: ago(1000) } })
+    expect((await joinRelease(world.desk, incident))?.id).toBe('R-3')
   })
 })
 
