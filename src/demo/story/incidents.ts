@@ -33,8 +33,11 @@ export async function held(stage: Stage, release: string, incident: string): Pro
   const found = await becomes(stage, release, `held for ${incident}`, ({ state }) => state.at === 'held')
   const card = stage.app.render(await stage.app.card(release))
   expect(card.includes(incident), `the card of ${release} does not say that ${incident} holds it`)
-  const { release: joined } = await stage.app.desk.incidents.need(incident)
-  expect(joined?.held === true, `${incident} does not say that it holds ${release}`)
+  // The release is held first; then it is noted why.
+  await until(stage, `${incident} does not say that it holds ${release}`, async () => {
+    const { release: joined } = await stage.app.desk.incidents.need(incident)
+    return (joined?.id === release && joined.held) || undefined
+  })
   return found
 }
 
