@@ -146,7 +146,7 @@ async function main(app: App, browser: Browser): Promise<void> {
   await alice.getByRole('dialog').getByRole('button', { name: 'Promote', exact: true }).click()
   const incident = await reported(app)
   const report = await seat(`/alerts/${incident}`, { size: REPORT })
-  const message = report.getByRole('list', { name: 'Replies' }).getByRole('article', { name: /^Diagnosis of / })
+  const message = report.getByRole('article', { name: /^Diagnosis of / })
   await message.getByRole('img').first().waitFor()
   await message.evaluate('(element) => element.scrollIntoView({ block: "start" })')
   await take(report, 'report', REPORT_KB)
