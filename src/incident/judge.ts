@@ -161,9 +161,8 @@ function compareOne(survey: Survey, signal: Signal): Compared {
     if (worse && !(shared && difference < Math.abs(others - median(waiting.before)) / 2)) {
       return { ...base, by: 'hosts', speaks: 'for', why: words }
     }
-    if (shared || isWorse(shiftOf(upgraded.before, upgraded.after, signal))) {
-      return { ...base, by: 'hosts', speaks: 'against', why: `${words}: hosts without it are as bad` }
-    }
+    // That hosts with it look worse in too few samples to be sure of acquits nobody.
+    if (shared) return { ...base, by: 'hosts', speaks: 'against', why: `${words}: hosts without it are as bad` }
     return { ...base, by: 'hosts', speaks: 'nothing', why: words }
   }
   if (survey.release !== undefined && survey.release.others.length > 0) {
@@ -219,7 +218,7 @@ function alone(survey: Survey, signal: Signal): string | undefined {
   return `only ${worse[0]?.host} of ${seen.length} hosts that have it is worse`
 }
 
-/** A service that this one calls is down, or went bad no later than this one did. */
+/** A service that this one calls is down, or went bad before this one did. */
 function dependency(survey: Survey, apart: boolean): Check {
   const name = 'dependency'
   const latest = survey.onset + 2 * survey.stepSeconds

@@ -57,6 +57,21 @@ const cases: [string, Survey, 'release' | 'not the release' | 'unknown', RegExp]
     /hosts without it are as bad$/,
   ],
   [
+    'hosts that have it look worse, in too few samples to be sure',
+    survey({
+      signals: [
+        {
+          ...badCanary,
+          hosts: badCanary.hosts
+            .filter(({ host }) => host === 'h1' || host === 'h3')
+            .map((host) => ({ ...host, points: host.points.filter(([at]) => at < T.onset + 30) })),
+        },
+      ],
+    }),
+    'unknown',
+    /^Error Rate is 8\.?\d* % on hosts that have it and 0\.1\d* % on the others$/,
+  ],
+  [
     'what it calls is down',
     survey({
       release: everywhere,
