@@ -99,7 +99,15 @@ export function rank(input: RankInput, { by = 'fused', discount = DISCOUNT }: Ra
       const against = [from.length > 0, elsewhere, off].filter(Boolean).length
       return { ...change, from, score: change.scores[by] * discount ** against }
     })
-    judged.sort((a, b) => b.score - a.score || compare(a.metric, b.metric))
+    // Down to what explains them: which of two like changes is called the strongest may not depend on the order they came in.
+    judged.sort(
+      (a, b) =>
+        b.score - a.score ||
+        compare(a.metric, b.metric) ||
+        compare(a.kind, b.kind) ||
+        compare(a.from.join(), b.from.join()) ||
+        b.scores[by] - a.scores[by],
+    )
     const metrics = judged.filter(({ scores }) => scores[by] >= ANOMALY)
     return { name, score: judged[0]?.score ?? 0, metrics, reason: reasonOf(metrics, elsewhere) }
   })

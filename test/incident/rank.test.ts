@@ -232,7 +232,7 @@ describe('rank, for any input', () => {
           ranked.map(({ name: each, score, reason }) => ({ each, score, reason }))
         expect(places(rank(turned))).toEqual(places(rank(input)))
       }),
-      { numRuns: 300 },
+      { numRuns: 3000 },
     )
   })
 
@@ -260,7 +260,7 @@ describe('rank, for any input', () => {
         const places = (input: RankInput) => rank(input).map(({ name: each, score }) => ({ each, score }))
         expect(places(inUnit(2 ** power))).toEqual(places(inUnit(1)))
       }),
-      { numRuns: 300 },
+      { numRuns: 3000 },
     )
   })
 })
