@@ -184,7 +184,7 @@ describe('name is path', () => {
 /** Areas whose folder has another name: those of ports are raised by the adapters of the port, those of lib in lib. */
 const raisedIn: Record<string, string[]> = {
   target: ['src/adapters/ssh/'],
-  store: ['src/adapters/sqlite/'],
+  store: ['src/adapters/sqlite/', 'src/adapters/mongo/'],
   flow: ['src/adapters/ledger/'],
   metrics: ['src/adapters/prometheus/'],
   silence: ['src/adapters/alertmanager/'],
@@ -193,7 +193,7 @@ const raisedIn: Record<string, string[]> = {
   access: ['src/access/', 'src/entry/http/alert-sources.ts'],
   alerts: ['src/entry/http/'],
   artifact: ['src/adapters/http-artifacts/'],
-  chat: ['src/adapters/terminal/'],
+  chat: ['src/adapters/terminal/', 'src/adapters/channel/', 'src/adapters/slack/', 'src/adapters/wecom/'],
   internal: ['src/lib/'],
   redact: ['src/lib/'],
   version: ['src/lib/'],

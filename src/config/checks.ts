@@ -10,6 +10,7 @@ import {
   hurriedWindows,
   unknownNeighbours,
 } from './check-services.ts'
+import { silentSurfaces } from './check-surfaces.ts'
 import { type At, exists, type Parts, textOf } from './parts.ts'
 import type { Problem, Readable } from './problems.ts'
 import type { Env } from './schema.ts'
@@ -36,6 +37,7 @@ export function crossCheck(parts: Parts, env: Env): { problems: Problem[]; warni
       ...hurriedWindows(parts),
       ...speechlessPeople(parts),
       ...strangersOnly(parts),
+      ...silentSurfaces(parts),
     ],
   }
 }

@@ -8,6 +8,7 @@ import { Fault } from '../lib/fault.ts'
 import type { LogLevel } from '../lib/log.ts'
 import { maskable } from '../lib/redact.ts'
 import type { Service } from '../release/config.ts'
+import { surfaceVariables } from './check-surfaces.ts'
 import { crossCheck } from './checks.ts'
 import { type Problem, problemLine } from './problems.ts'
 import { readSections } from './read.ts'
@@ -23,12 +24,15 @@ export interface Config {
   people: Person[]
   /** Undefined when none is configured: gates are inconclusive then. */
   prometheus: z.output<typeof sections.prometheus> | undefined
-  store: z.output<typeof sections.store>
+  store: z.output<typeof sections.store> | z.output<typeof sections.mongo>
   console: z.output<typeof sections.console>
   alerts: z.output<typeof sections.alerts>
   /** As configured; src/agent/config.ts says what it comes to with the environment. */
   ai: z.output<typeof sections.ai>
   mcp: z.output<typeof sections.mcp>
+  /** Undefined when it is not used. */
+  slack: z.output<typeof sections.slack> | undefined
+  wecom: z.output<typeof sections.wecom> | undefined
   /** Folder of the knowledge files. */
   knowledge: string
   language: 'en' | 'zh'
@@ -70,12 +74,16 @@ export function loadConfig(source: string | object, env: Env): Config {
   const named = ['prometheus', 'console', 'alerts', 'ai', 'mcp'].map((section) =>
     secretsIn(Reflect.get(raw, section), section, env),
   )
+  // With the names that stand in the defaults.
+  const variables = surfaceVariables(parts)
+  named.push(secretsIn(variables.slack, 'slack', env), secretsIn(variables.wecom, 'wecom', env))
+  if (single.store?.kind === 'mongo') named.push(secretsIn({ uriEnv: single.store.uriEnv }, 'store', env))
   // What was wrong by itself is told once.
   const told = new Set(problems.map((problem) => problem.path))
   problems.push(
     ...[...crossed.problems, ...named.flatMap((each) => each.problems)].filter((problem) => !told.has(problem.path)),
   )
-  const { prometheus, ssh, store, console, alerts, ai, mcp, log, knowledge, language } = single
+  const { prometheus, ssh, store, console, alerts, ai, mcp, slack, wecom, log, knowledge, language } = single
   if (problems.length > 0 || !ssh || !store || !console || !alerts || !ai || !mcp || !log) throw invalid(problems)
   if (knowledge === undefined || language === undefined) throw invalid(problems)
   return {
@@ -90,6 +98,8 @@ export function loadConfig(source: string | object, env: Env): Config {
     alerts,
     ai,
     mcp,
+    slack,
+    wecom,
     knowledge,
     language,
     log,

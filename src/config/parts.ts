@@ -1,6 +1,8 @@
 import { statSync } from 'node:fs'
 import type { z } from 'zod'
 import type { Person } from '../access/config.ts'
+import type { SlackConfig } from '../adapters/slack/config.ts'
+import type { WecomConfig } from '../adapters/wecom/config.ts'
 import type { AlertsConfig } from '../incident/config.ts'
 import type { Service } from '../release/config.ts'
 import type { Readable } from './problems.ts'
@@ -23,6 +25,8 @@ export interface Parts {
   prometheus: { headers: string[]; tlsCaFile: string | undefined } | undefined
   console: z.output<typeof consoleSchema> | undefined
   alerts: AlertsConfig | undefined
+  slack: SlackConfig | undefined
+  wecom: WecomConfig | undefined
   /** Names and ids of all that was written down, also of what is wrong otherwise. */
   names: Record<Section, At<string>[]>
   /** What can be read of every item, also of one that lacks something: each part is right by itself. */

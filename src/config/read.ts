@@ -7,7 +7,9 @@ import { type At, type Parts, textOf } from './parts.ts'
 import { type Problem, salvage } from './problems.ts'
 import { type Bastion, type Host, lists, sections, usualKnowledge, words } from './schema.ts'
 
-const known = [...Object.keys(lists), ...Object.keys(sections), ...Object.keys(words)]
+const known = [...Object.keys(lists), ...Object.keys(sections), ...Object.keys(words)].filter(
+  (name) => name !== 'mongo',
+)
 
 /** Parses every section by itself. `path` makes paths absolute. With problems, the values are good for further checks only. */
 export function readSections(raw: object, path: (text: string) => string) {
@@ -52,7 +54,11 @@ export function readSections(raw: object, path: (text: string) => string) {
   const metrics = hasPrometheus ? part(sections.prometheus, 'prometheus') : undefined
   const prometheus = metrics?.value
   const tlsCaFile = metrics && textOf(metrics.rest, 'tlsCaFile')
-  const store = read(sections.store, 'store', {})
+  const shared = property(Reflect.get(raw, 'store'), 'kind') === 'mongo'
+  const store = shared ? read(sections.mongo, 'store') : read(sections.store, 'store', {})
+  // A service that is not named is not used.
+  const named = <S extends z.ZodType>(schema: S, name: string): z.output<S> | undefined =>
+    (Reflect.get(raw, name) ?? undefined) === undefined ? undefined : read(schema, name)
   const knowledge = read(words.knowledge, 'knowledge')
   const folder = knowledge && path(knowledge)
   const single = {
@@ -67,6 +73,8 @@ export function readSections(raw: object, path: (text: string) => string) {
     alerts: read(sections.alerts, 'alerts', {}),
     ai: read(sections.ai, 'ai', {}),
     mcp: read(sections.mcp, 'mcp', {}),
+    slack: named(sections.slack, 'slack'),
+    wecom: named(sections.wecom, 'wecom'),
     log: read(sections.log, 'log', {}),
   }
   const parts: Parts = {
@@ -87,6 +95,8 @@ export function readSections(raw: object, path: (text: string) => string) {
     },
     console: single.console,
     alerts: single.alerts,
+    slack: single.slack,
+    wecom: single.wecom,
     names: {
       services: textsOf(raw, 'services', 'name'),
       hosts: textsOf(raw, 'hosts', 'id'),

@@ -1,9 +1,12 @@
 import { z } from 'zod'
 import { personSchema } from '../access/config.ts'
 import { mcpSchema } from '../adapters/mcp-client/config.ts'
+import { MongoConfig } from '../adapters/mongo/config.ts'
 import { prometheusSchema } from '../adapters/prometheus/config.ts'
+import { slackSchema } from '../adapters/slack/config.ts'
 import { SqliteConfig } from '../adapters/sqlite/config.ts'
 import { bastionSchema, hostSchema, sshOptionsSchema } from '../adapters/ssh/config.ts'
+import { wecomSchema } from '../adapters/wecom/config.ts'
 import { aiSchema } from '../agent/config.ts'
 import { alertsSchema } from '../incident/config.ts'
 import { type LogLevel, logLevels } from '../lib/log.ts'
@@ -70,11 +73,15 @@ export const lists = { services: serviceSchema, hosts: hostSchema, bastions: bas
 export const sections = {
   ssh: sshOptionsSchema,
   prometheus: prometheusSchema,
-  store: SqliteConfig.extend({ kind: z.literal('sqlite').default('sqlite') }),
+  store: SqliteConfig.extend({ kind: z.literal('sqlite', 'use sqlite or mongo').default('sqlite') }),
+  /** `store:` when its kind says so. */
+  mongo: MongoConfig,
   console: consoleSchema,
   alerts: alertsSchema,
   ai: aiSchema,
   mcp: mcpSchema,
+  slack: slackSchema,
+  wecom: wecomSchema,
   log: logSchema,
 }
 

@@ -54,6 +54,8 @@ export interface Post {
   /** Key of the message under which this one stands. */
   thread?: string
   message: Message
+  /** The version of the document that it was drawn from: an older drawing never replaces a newer one. Any when left out. */
+  basis?: number
 }
 
 /** A surface. Both calls resolve when the row is durable; showing it may be later, and never blocks a rollout. */

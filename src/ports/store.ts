@@ -42,5 +42,7 @@ export interface Store {
   read(stream: string, from?: number, limit?: number): Promise<Entry[]>
   /** The newest `limit` entries of a stream, ascending. */
   last(stream: string, limit: number): Promise<Entry[]>
+  /** Forgets the entries with seq < `before`, never the newest: numbers go on. For streams that nobody needs from the beginning. */
+  trim(stream: string, before: number): Promise<void>
   close(): Promise<void>
 }

@@ -9,6 +9,7 @@ import type { Chat } from '../ports/chat.ts'
 import type { Flows } from '../ports/flow.ts'
 import type { Metrics } from '../ports/metrics.ts'
 import type { Store } from '../ports/store.ts'
+import type { SurfaceHealth } from '../ports/surface.ts'
 import type { Target } from '../ports/target.ts'
 import { type Service, selects } from './config.ts'
 import { type Releases, releases } from './release.ts'
@@ -40,6 +41,8 @@ export interface Desk {
   channel: string
   /** Masks secrets in text that comes from hosts. */
   redact: (text: string) => string
+  /** How the chat services are; none when left out. */
+  surfaces?: () => Promise<SurfaceHealth[]>
   clock: () => Date
   log: Log
 }

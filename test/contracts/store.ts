@@ -407,6 +407,7 @@ export function storeContract(name: string, make: () => Promise<StoreWorld>): vo
           prefix: fc.constantFrom('', 'a', '发'),
           n: fc.integer({ min: 0, max: 2 }),
         }),
+        fc.record({ do: fc.constant('trim' as const), id, before: fc.nat(12) }),
         fc.record({
           do: fc.constant('read' as const),
           id,
@@ -434,6 +435,13 @@ export function storeContract(name: string, make: () => Promise<StoreWorld>): vo
               const seq = a.at === undefined ? end : a.at >= end ? a.at : undefined
               expect(await store.append(`${space}/${a.id}`, a.n, a.at)).toBe(seq)
               if (seq !== undefined) streams.set(a.id, [...list, { seq, entry: a.n }])
+            } else if (a.do === 'trim') {
+              await store.trim(`${space}/${a.id}`, a.before)
+              const list = streams.get(a.id) ?? []
+              streams.set(
+                a.id,
+                list.filter((e, place) => e.seq >= a.before || place === list.length - 1),
+              )
             } else if (a.do === 'find') {
               const expected = [...rows]
                 .filter(([key, row]) => key.startsWith(a.prefix) && row.n === a.n)

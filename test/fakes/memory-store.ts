@@ -129,6 +129,16 @@ export function createMemoryStore(): MemoryStore {
           .map(({ seq, text }): Entry => ({ seq, entry: JSON.parse(text) }))
       }),
 
+    trim: (stream, before) =>
+      call('trim', stream, () => {
+        check(Number.isSafeInteger(before), 'A sequence number is not a whole number.')
+        const entries = streams.get(stream) ?? []
+        streams.set(
+          stream,
+          entries.filter(({ seq }, place) => seq >= before || place === entries.length - 1),
+        )
+      }),
+
     last: (stream, limit) =>
       call('last', stream, () => {
         check(Number.isSafeInteger(limit) && limit >= 0, 'A limit is not a whole number.')

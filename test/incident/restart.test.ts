@@ -51,6 +51,7 @@ async function startProcess(run: Omit<Run, 't'>, options: { folder?: string; kil
         append: never,
         read: never,
         last: never,
+        trim: never,
         close: never,
       }
       Object.assign(kept.t.desk.store, gone)

@@ -75,6 +75,9 @@ export async function createSqliteStore(options: SqliteOptions): Promise<Store> 
   const selectLast = db.prepare(
     'SELECT seq, entry FROM (SELECT seq, entry FROM entries WHERE stream = ? ORDER BY seq DESC LIMIT ?) ORDER BY seq',
   )
+  const forget = db.prepare(
+    'DELETE FROM entries WHERE stream = ?1 AND seq < ?2 AND seq < (SELECT max(seq) FROM entries WHERE stream = ?1)',
+  )
   const finds = new Map<string, StatementSync>()
   let closed = false
 
@@ -152,6 +155,12 @@ export async function createSqliteStore(options: SqliteOptions): Promise<Store> 
           .all(stream, checkNumber(limit, 'limit'))
           .map((row): Entry => ({ seq: Number(row.seq), entry: decode(row.entry) })),
       ),
+
+    trim: (stream, before) =>
+      call(() => {
+        checkNumber(before, 'sequence number')
+        return writes.add(() => void forget.run(stream, before), 0)
+      }),
 
     close: async () => {
       if (closed) return

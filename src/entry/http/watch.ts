@@ -14,6 +14,7 @@ export function watchStore(store: Store, publish: (change: Change) => void): Sto
     find: (collection, query) => store.find(collection, query),
     read: (stream, from, limit) => store.read(stream, from, limit),
     last: (stream, limit) => store.last(stream, limit),
+    trim: (stream, before) => store.trim(stream, before),
     close: () => store.close(),
     async insert(collection, id, document) {
       const done = await store.insert(collection, id, document)
