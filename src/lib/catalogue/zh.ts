@@ -6,6 +6,7 @@ import { hosts } from './zh/hosts.ts'
 import { incident } from './zh/incident.ts'
 import { preparation } from './zh/preparation.ts'
 import { release } from './zh/release.ts'
+import { surfaces } from './zh/surfaces.ts'
 import { verdict } from './zh/verdict.ts'
 
 /**
@@ -23,5 +24,6 @@ export const zh: Readonly<Record<string, string>> = {
   ...faults,
   ...hosts,
   ...incident,
+  ...surfaces,
   ...verdict,
 }
