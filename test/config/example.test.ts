@@ -27,6 +27,13 @@ function load(text: string) {
     PROMETHEUS_TOKEN: 'example-token',
     OIDC_CLIENT_SECRET: 'example-secret',
     ALERTMANAGER_TOKEN: 'example-alerts',
+    SLACK_BOT_TOKEN: 'xoxb-example',
+    SLACK_APP_TOKEN: 'xapp-example',
+    SLACK_SIGNING_SECRET: 'example-signing',
+    WECOM_BOT_ID: 'example-bot-id',
+    WECOM_BOT_SECRET: 'example-wecom',
+    WECOM_RELEASES_WEBHOOK: 'https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=example',
+    MONGODB_URI: 'mongodb://example.com/rollcall',
   })
 }
 
@@ -35,7 +42,16 @@ describe('rollcall.example.yaml', () => {
     const config = load(example)
     expect(config.warnings).toEqual([])
     expect(config.services.map((service) => service.name)).toEqual(['user-service', 'gateway'])
-    expect(config.secrets).toEqual(['example-token', 'example-secret', 'example-alerts'])
+    expect(config.secrets).toEqual([
+      'example-token',
+      'example-secret',
+      'example-alerts',
+      'xoxb-example',
+      'xapp-example',
+      'example-bot-id',
+      'example-wecom',
+      'https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=example',
+    ])
     expect(config.hosts[0]?.key).toBe(join(home, '.ssh/rollcall'))
   })
 
