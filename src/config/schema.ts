@@ -73,7 +73,13 @@ export const lists = { services: serviceSchema, hosts: hostSchema, bastions: bas
 export const sections = {
   ssh: sshOptionsSchema,
   prometheus: prometheusSchema,
-  store: SqliteConfig.extend({ kind: z.literal('sqlite', 'use sqlite or mongo').default('sqlite') }),
+  store: SqliteConfig.extend({
+    // With mongo the next one is read in its place; it stands here so that both are offered to whoever mistypes.
+    kind: z
+      .enum(['sqlite', 'mongo'])
+      .default('sqlite')
+      .transform(() => 'sqlite' as const),
+  }),
   /** `store:` when its kind says so. */
   mongo: MongoConfig,
   console: consoleSchema,
