@@ -30,7 +30,7 @@ export function surfaceScenarios(name: string, start: () => Promise<{ world: Wor
     })
     afterAll(async () => {
       await hand?.close()
-      await bot?.close()
+      await world?.close()
     })
 
     const shows = async (code: string, what: string, is: (card: Shown) => boolean): Promise<Shown> => {
@@ -173,7 +173,8 @@ export function surfaceScenarios(name: string, start: () => Promise<{ world: Wor
       await hand.press('bob', 'A-1', 'acknowledge')
       await shows('A-1', 'is acknowledged', (shown) => !shown.offers.includes('acknowledge'))
       expect((await bot.app().desk.incidents.need('A-1')).acknowledged?.by).toBe('bob')
-      await hand.press('bob', 'A-1', 'silence', { time: '2h', reason: 'we know' }).catch(() => '')
+      await hand.press('bob', 'A-1', 'silence', { time: '2h', reason: 'we know of it' })
+      expect(await world.silences()).toEqual([expect.stringContaining('we know of it')])
       await hand.press('bob', 'A-1', 'diagnose-again')
       await until(
         'the report stands in the thread',

@@ -1,4 +1,10 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { vi } from 'vitest'
+import { startAlertmanager } from '../../../src/demo/alertmanager.ts'
+import { missingLine, obtain } from '../../../src/demo/parts.ts'
+import { freePorts } from '../../../src/demo/processes.ts'
 import { newId } from '../../../src/lib/id.ts'
 import { type Sandbox, startSandbox } from '../sandbox.ts'
 import { people, SLACK_CHANNEL, WECOM_CHAT } from './hand.ts'
@@ -6,8 +12,11 @@ import { people, SLACK_CHANNEL, WECOM_CHAT } from './hand.ts'
 /** The sandbox with what happens around it. */
 export interface World {
   bot: Sandbox
-  /** Alertmanager says so, over HTTP: an alert on the service that is released. */
+  /** A real Alertmanager hears it and tells the bot: an alert on the service that is released. */
   alert(status: 'firing' | 'resolved'): Promise<void>
+  /** Comments of the silences that this Alertmanager keeps. */
+  silences(): Promise<string[]>
+  close(): Promise<void>
   /** A chart that is drawn now and posted under a card; resolves with its bytes. */
   picture(under: string): Promise<Buffer>
   /** A message of its own in the channel of releases. */
@@ -17,42 +26,49 @@ export interface World {
 /** `services` are the sections `slack` and `wecom` of the configuration, `env` the secrets that they name. */
 export async function startWorld(services: { sections?: object; env?: Record<string, string> } = {}): Promise<World> {
   for (const [name, value] of Object.entries(services.env ?? {})) vi.stubEnv(name, value)
+  const { found, missing } = await obtain(['alertmanager'], { say: () => {} })
+  const binary = found.alertmanager
+  if (binary === undefined) throw new Error(missing.map(missingLine).join('\n'))
+  const folder = await mkdtemp(join(tmpdir(), 'rollcall-surfaces-'))
+  const [port = 0] = await freePorts(1)
+  const manager = await startAlertmanager({
+    folder,
+    binary,
+    webhookUrl: `http://127.0.0.1:${port}/api/v1/alertmanager`,
+  })
   const bot = await startSandbox({
     console: { demo: true },
-    sections: { people, alerts: { sources: [{ name: 'local' }] }, ...services.sections },
+    sections: {
+      people,
+      console: { port },
+      alerts: { sources: [{ name: 'local', url: manager.url }] },
+      ...services.sections,
+    },
     ...(services.env === undefined ? {} : { env: services.env }),
   })
-  const since = new Date().toISOString()
+  const since = new Date(Date.now() - 60_000).toISOString()
   return {
     bot,
     async alert(status) {
       const labels = { alertname: 'HighErrorRate', service: 'user-service', severity: 'critical', instance: 'bj-1' }
-      const body = {
-        version: '4',
-        groupKey: '{}:{alertname="HighErrorRate"}',
-        truncatedAlerts: 0,
-        status,
-        receiver: 'rollcall',
-        groupLabels: { alertname: 'HighErrorRate' },
-        commonLabels: labels,
-        commonAnnotations: { summary: 'user-service answers with errors' },
-        externalURL: 'http://alertmanager.test',
-        alerts: [
-          {
-            status,
-            labels,
-            annotations: { summary: 'user-service answers with errors' },
-            startsAt: since,
-            endsAt: status === 'firing' ? '0001-01-01T00:00:00Z' : new Date().toISOString(),
-            generatorURL: 'http://prometheus.test/graph',
-            fingerprint: 'f00d',
-          },
-        ],
-      }
-      const headers = { 'content-type': 'application/json' }
-      const url = `${bot.app().url}/api/v1/alertmanager`
-      const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) })
+      const endsAt = new Date(Date.now() + (status === 'firing' ? 600_000 : -1000)).toISOString()
+      const annotations = { summary: 'user-service answers with errors' }
+      const answer = await fetch(`${manager.url}/api/v2/alerts`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify([{ labels, annotations, startsAt: since, endsAt }]),
+      })
       if (!answer.ok) throw new Error(`${answer.status} ${await answer.text()}`)
+    },
+    async silences() {
+      const answer = await fetch(`${manager.url}/api/v2/silences`)
+      return ((await answer.json()) as { comment: string }[]).map(({ comment }) => comment)
+    },
+    async close() {
+      await bot.close()
+      await manager.stop()
+      await rm(folder, { recursive: true, force: true })
+      vi.unstubAllEnvs()
     },
     async picture(under) {
       const { desk } = bot.app()
