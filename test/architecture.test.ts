@@ -33,7 +33,8 @@ const ours = '^(src|commands|test|bench)/'
 function pathsOf(name: string): string[] {
   if (name === 'commands') return ['^commands/']
   if (name === '*/config.ts') return ['^src/[^/]+/config\\.ts$', '^src/adapters/[^/]+/config\\.ts$']
-  return [['app', 'cli', 'main'].includes(name) ? `^src/${name}\\.ts$` : `^src/${name}/`]
+  // What one of these three puts together may stand in several files, such as src/app-chat.ts.
+  return [['app', 'cli', 'main'].includes(name) ? `^src/${name}(-[a-z]+)?\\.ts$` : `^src/${name}/`]
 }
 
 const rules: IForbiddenRuleType[] = [
@@ -97,7 +98,7 @@ describe('the folder rules', () => {
       entry.isDirectory() ? entry.name : entry.name.replace(/\.ts$/, ''),
     )
     // app, and cli beside it, put everything together.
-    expect(names.filter((name) => !Object.hasOwn(mayImport, name) && !['app', 'cli'].includes(name))).toEqual([])
+    expect(names.filter((name) => !Object.hasOwn(mayImport, name) && !/^(app|cli)(-[a-z]+)?$/.test(name))).toEqual([])
   })
 })
 

@@ -87,4 +87,7 @@ export const access: Readonly<Record<string, string>> = {
   'done {state^}: {why*}': '已结束 {state}：{why}',
   'The console has not been built.': '控制台尚未构建。',
   'run npm run build': '请运行 npm run build',
+  'The audit log as it stands': '审计日志的现状',
+  'Whoever keeps this message can prove later that nothing was taken out of the log before it. Next: hold the log against it with the line below.':
+    '保留此消息，日后即可证明在此之前的日志没有被删减。下一步：用下面的命令核对日志。',
 }
