@@ -1,5 +1,5 @@
 /**
- * `node bench/flow.ts [--quick]`
+ * `node bench/flow.ts [--quick] [--store mongo]`
  *
  * The step ledger over SQLite, beside what the same disk and event loop cost bare, measured in the same run:
  * - step: from the call of `flow.step` with an empty effect to its answer, one flow alone and 100 at once;
@@ -7,6 +7,8 @@
  * - recovery: 150 flows of a process that was killed with SIGKILL, from the call of `open` to each being where it was;
  * - memory: with 500 and 5,000 flows that wait, above the same process without them, after a garbage collection.
  * Each measurement has a process and a data folder of its own.
+ * With `--store mongo` steps and wakes are measured on MongoDB as well, as one of several processes would run them, beside one bare
+ * insert there with the same write concern. The server is that of the tests (test/servers/mongo.ts).
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -16,13 +18,35 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { parseArgs } from 'node:util'
 import Table from 'cli-table3'
+import { MongoClient } from 'mongodb'
 import { createLedger, ledgerIndexes } from '../src/adapters/ledger/index.ts'
+import { createMongoStore } from '../src/adapters/mongo/index.ts'
 import { createSqliteStore, lockFolder } from '../src/adapters/sqlite/index.ts'
 import type { Flows, Story } from '../src/ports/flow.ts'
+import { mongoServer } from '../test/servers/mongo.ts'
 
-const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false }, child: { type: 'string' } } })
+const { values } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    store: { type: 'string', default: 'sqlite' },
+    child: { type: 'string' },
+  },
+})
 
 type Figures = Record<string, number>
+
+/** Where the state of a measurement lies, when it is not in its folder. */
+interface Mongo {
+  uri: string
+  database: string
+}
+interface Task {
+  name: string
+  folder: string
+  count: number
+  mongo?: Mongo
+}
+const task: Task | undefined = values.child === undefined ? undefined : JSON.parse(values.child)
 
 const percentile = (times: number[], part: number) =>
   times.toSorted((a, b) => a - b)[Math.min(times.length - 1, Math.floor(times.length * part))] ?? Number.NaN
@@ -38,9 +62,13 @@ async function withLedger<T>(
   work: (flows: Flows) => Promise<T>,
   probe?: (point: string) => void,
 ): Promise<T> {
+  const mongo = task?.mongo
   const lock = lockFolder(folder)
-  const store = await createSqliteStore({ folder, indexes: ledgerIndexes })
-  const flows = createLedger({ store, exclusive: true, probe })
+  const store =
+    mongo === undefined
+      ? await createSqliteStore({ folder, indexes: ledgerIndexes })
+      : await createMongoStore({ ...mongo, indexes: ledgerIndexes })
+  const flows = createLedger({ store, exclusive: mongo === undefined, probe })
   for (const [kind, story] of Object.entries(stories)) flows.define(kind, story)
   const result = await work(flows)
   await flows.close(0)
@@ -49,8 +77,28 @@ async function withLedger<T>(
   return result
 }
 
+/** Bare costs: one document inserted as the store inserts it, and one turn of the event loop. */
+async function mongoFloors({ uri, database }: Mongo, count: number): Promise<Figures> {
+  const client = new MongoClient(uri, { retryWrites: false, writeConcern: { w: 'majority', journal: true } })
+  const rows = client.db(database).collection<{ _id: string; body: string }>('floor')
+  const body = 'x'.repeat(150)
+  const commits: number[] = []
+  const turns: number[] = []
+  for (let n = 0; n < count; n++) {
+    const began = performance.now()
+    await rows.insertOne({ _id: `row ${n}`, body })
+    commits.push(performance.now() - began)
+    const asked = performance.now()
+    await new Promise<void>((resolve) => setImmediate(resolve))
+    turns.push(performance.now() - asked)
+  }
+  await client.close()
+  return { ...summary('commit', commits), ...summary('turn', turns) }
+}
+
 /** Bare costs: one row committed with a full sync, and one turn of the event loop. */
 async function floors(folder: string, count: number): Promise<Figures> {
+  if (task?.mongo !== undefined) return mongoFloors(task.mongo, count)
   const db = new DatabaseSync(join(folder, 'floor.db'))
   db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE t (id TEXT PRIMARY KEY, body TEXT)')
   const insert = db.prepare('INSERT INTO t VALUES (?, ?)')
@@ -217,9 +265,8 @@ const children: Record<string, (folder: string, count: number) => Promise<Figure
 }
 
 /** Runs one measurement in a process of its own and returns what it sends; with `kill` it ends that process then. */
-async function inChild(name: string, folder: string, count: number, kill = false): Promise<Figures> {
-  const task = JSON.stringify({ name, folder, count })
-  const child = spawn(process.execPath, ['--expose-gc', import.meta.filename, '--child', task], {
+async function inChild(task: Task, kill = false): Promise<Figures> {
+  const child = spawn(process.execPath, ['--expose-gc', import.meta.filename, '--child', JSON.stringify(task)], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
   const ended = once(child, 'exit')
@@ -229,18 +276,18 @@ async function inChild(name: string, folder: string, count: number, kill = false
   ])
   if (kill) child.kill('SIGKILL')
   await ended
-  if (answer === undefined) throw new Error(`the measurement "${name}" ended without an answer`)
+  if (answer === undefined) throw new Error(`the measurement "${task.name}" ended without an answer`)
   return answer
 }
 
 async function main(): Promise<void> {
   const part = values.quick ? 0.2 : 1
   const figures: Figures = {}
-  const measure = async (name: string, count: number) => {
+  const measure = async (name: string, count: number, mongo?: Mongo) => {
     const folder = await mkdtemp(join(tmpdir(), 'rollcall-bench-'))
     try {
-      if (name === 'recover') await inChild('hold', folder, count, true)
-      return await inChild(name, folder, count)
+      if (name === 'recover') await inChild({ name: 'hold', folder, count }, true)
+      return await inChild({ name, folder, count, mongo })
     } finally {
       await rm(folder, { recursive: true, force: true })
     }
@@ -304,12 +351,50 @@ async function main(): Promise<void> {
     ],
     ['memory, 5,000 waiting flows', mb(figures['rss 5000']), '', `heap ${mb(figures['heap 5000'])}`, '', ''],
   )
+  if (values.store === 'mongo') {
+    const server = await mongoServer()
+    try {
+      const on = () => ({ uri: server.uri, database: server.database() })
+      const steps = await measure('steps', 500 * part, on())
+      const wakes = await measure('wakes', 500 * part, on())
+      const floor = 2 * commit(wakes) + (wakes['turn p50'] ?? Number.NaN)
+      table.push(
+        [`on ${server.kind}`, '', '', '', '', ''],
+        ['floor: one insert, majority, journalled', ms(commit(steps)), ms(steps['commit p99']), '', '', ''],
+        [
+          'step, one flow',
+          ms(steps['alone p50']),
+          ms(steps['alone p99']),
+          `${times(steps['alone p50'], commit(steps))} one insert`,
+          '',
+          '',
+        ],
+        [
+          'step, 100 flows at once',
+          ms(steps['together p50']),
+          ms(steps['together p99']),
+          `${(steps['steps per second'] ?? 0).toFixed(0)} steps/s; bare inserts ${(1_000 / commit(steps)).toFixed(0)}/s`,
+          '',
+          '',
+        ],
+        [
+          'wake: send to story',
+          ms(wakes['wake p50']),
+          ms(wakes['wake p99']),
+          `${times(wakes['wake p50'], floor)} two inserts and a turn (${ms(floor)})`,
+          '',
+          '',
+        ],
+      )
+    } finally {
+      await server.stop()
+    }
+  }
   console.log(table.toString())
 }
 
-if (values.child === undefined) await main()
+if (task === undefined) await main()
 else {
-  const task = JSON.parse(values.child)
   const figures = await children[task.name]?.(task.folder, task.count)
   process.send?.(figures)
   process.disconnect?.()

@@ -1,13 +1,15 @@
 import { INCIDENT } from '../src/entry/actions.ts'
 import { type Command, type CommandAnswer, type CommandContext, usageOf } from '../src/entry/command.ts'
 import { episodesOf } from '../src/incident/alert.ts'
-import { type IncidentAction, incidentButton } from '../src/incident/button.ts'
+import { type IncidentAction, incidentButton, readIncidentBound, SILENCE_FIELDS } from '../src/incident/button.ts'
 import { alertsTable, counts, headline, title } from '../src/incident/card.ts'
 import { findIncident, incidentList } from '../src/incident/find.ts'
 import { alertNames } from '../src/incident/names.ts'
 import { incidentCard } from '../src/incident/thread.ts'
 import { suggestion } from '../src/lib/did-you-mean.ts'
+import type { FormField } from '../src/ports/surface.ts'
 import { localTime } from '../src/release/issue.ts'
+import { decideOnce } from '../src/release/request.ts'
 
 const VERBS: Record<string, IncidentAction> = {
   ack: 'incident.acknowledge',
@@ -33,6 +35,19 @@ export const alerts: Command = {
     const id = /^(?:a-?)?(\d{1,9})$/i.exec(which)?.[1]
     if (action === undefined || which === '') return undefined
     return { action, incident: id === undefined ? which.slice(0, 40) : `A-${Number(id)}`, about: rest.join(' ') }
+  },
+  form({ args: [verb, which, time, ...reason] }, { incidents }) {
+    if (verb !== 'silence' || reason.length > 0) return undefined
+    const id = /^(?:a-?)?(\d{1,9})$/i.exec(which ?? '')?.[1]
+    const incident = id === undefined ? incidents[0] : `A-${Number(id)}`
+    const known: FormField =
+      incident === undefined || !incidents.includes(incident)
+        ? { kind: 'text', name: 'incident', label: 'incident', value: incident, hint: 'A-17', required: true, most: 12 }
+        : { kind: 'choice', name: 'incident', label: 'incident', options: incidents, value: incident, required: true }
+    const asked = SILENCE_FIELDS.map((field): FormField => {
+      return { ...field, kind: 'text', value: field.name === 'time' ? (time ?? field.value) : field.value }
+    })
+    return { command: 'alerts silence', title: 'Silence alerts', fields: [known, ...asked] }
   },
   async run(context, { args, flags }) {
     const [first, second, ...rest] = args
@@ -118,9 +133,13 @@ async function everyAlert({ desk }: CommandContext, id: string, page: string): P
   }
 }
 
-/** The command does what the card's button would do now. */
+/**
+ * The command does what the card's button would do now; done again after a crash, what it would have done then: no incident is
+ * silenced or taken on twice. Only a diagnosis that has ended meanwhile is made once more, which changes nothing but adds a version
+ * to the report.
+ */
 async function act(
-  { desk, person }: CommandContext,
+  { desk, person, origin }: CommandContext,
   verb: string,
   which: string | undefined,
   rest: string[],
@@ -130,13 +149,14 @@ async function act(
   const form = verb === 'silence' ? `/alerts silence ${which ?? 'A-1'} 2h <reason>` : `/alerts ${verb} <A-number>`
   if (which === undefined) return { ok: false, text: `/alerts ${verb} which one? Next: ${form}` }
   const incident = await findIncident(desk, which)
-  const { bound } = incidentButton(incident, action)
   if (verb !== 'silence' && rest.length > 0) {
     return {
       ok: false,
       text: `/alerts ${verb} takes an A-number and nothing else; ${rest[0]?.slice(0, 40)} was not read. Next: /alerts ${verb} ${incident.id}`,
     }
   }
+  const first = await decideOnce(desk, origin, readIncidentBound, async () => incidentButton(incident, action).bound)
+  const bound = first ?? incidentButton(incident, action).bound
   const [time = '', ...reason] = rest
   return INCIDENT[action](desk, bound, person, verb === 'silence' ? { time, reason: reason.join(' ') } : {})
 }

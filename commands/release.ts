@@ -2,9 +2,10 @@ import { ACTIONS } from '../src/entry/actions.ts'
 import { type Command, type CommandAnswer, type CommandContext, usageOf } from '../src/entry/command.ts'
 import { suggestion } from '../src/lib/did-you-mean.ts'
 import { stale } from '../src/release/answer.ts'
-import { actionsNow, buttonFor } from '../src/release/button.ts'
+import { actionsNow, type Bound, boundSchema, buttonFor } from '../src/release/button.ts'
 import { findRelease } from '../src/release/find.ts'
-import { request } from '../src/release/request.ts'
+import type { Release } from '../src/release/release.ts'
+import { decideOnce, request } from '../src/release/request.ts'
 
 /** Verbs that may name hosts among those that failed. */
 const PER_HOST = ['retry', 'skip']
@@ -28,6 +29,42 @@ export const release: Command = {
     const about = rest.join(' ')
     if (VERBS.includes(first)) return { action: `release.${first}`, release: second, about }
     return { action: 'release.request', about: `${first} ${second} ${about}`.trim() }
+  },
+  form({ args: [service, version, ...rest], flags }, { services, hosts, versions }) {
+    if (version !== undefined || (service !== undefined && !services.includes(service))) return undefined
+    const newest = service === undefined ? Object.values(versions).flatMap((all) => all.slice(0, 1)) : versions[service]
+    const named = [...new Set([...(flags.hosts ?? '').split(','), ...rest])].filter((host) => hosts.includes(host))
+    return {
+      command: 'release',
+      title: 'Request a release',
+      fields: [
+        {
+          kind: 'choice',
+          name: 'service',
+          label: 'service',
+          options: services,
+          value: service ?? (services.length === 1 ? services[0] : undefined),
+          required: true,
+        },
+        {
+          kind: 'text',
+          name: 'version',
+          label: 'version',
+          required: true,
+          most: 100,
+          ...(newest === undefined || newest.length === 0 ? {} : { hint: newest.slice(0, 3).join(', ') }),
+        },
+        {
+          kind: 'choices',
+          name: 'hosts',
+          label: 'only these hosts',
+          options: hosts,
+          ...(named.length === 0 ? {} : { value: named.join(',') }),
+          required: false,
+        },
+        { kind: 'flag', name: 'override-freeze', label: 'release in a freeze window' },
+      ],
+    }
   },
   async run(context, { args, flags }) {
     const [first, second, ...rest] = args
@@ -60,6 +97,7 @@ export const release: Command = {
       hosts: [...named, ...rest],
       overrideFreeze: flags['override-freeze'] !== undefined,
       channel: context.channel,
+      origin: context.origin,
     })
     return answer
   },
@@ -80,22 +118,32 @@ function neither({ desk }: CommandContext, word: string): CommandAnswer {
   }
 }
 
-/** The command does what the card's button would do now. */
+/**
+ * The command does what the card's button would do now. What it was about when it was first done stays what it is about: done
+ * again after a crash, `promote` must not mean the next batch, nor `abort` of a service its next release.
+ */
 async function steer(
-  { desk, person }: CommandContext,
+  { desk, person, origin }: CommandContext,
   verb: string,
   which: string,
   named: string[],
 ): Promise<CommandAnswer> {
-  const found = await findRelease(desk, which)
   const action = `release.${verb}`
-  if (!actionsNow(found).includes(action)) {
-    const possible = actionsNow(found).map((each) => each.replace('release.', ''))
-    const next = possible.length === 0 ? `/status ${found.id}` : `/release <${possible.join('|')}> ${found.id}`
-    return { ok: false, text: `/release ${verb} does not fit now. ${stale(found)} Next: ${next}` }
-  }
   const act = ACTIONS[action]
   if (act === undefined) throw new Error(`no code for ${action}`)
   const hosts = named.flatMap((word) => word.split(',')).filter((host) => host !== '')
-  return act(desk, { ...buttonFor(found, action).bound, ...(hosts.length > 0 ? { hosts } : {}) }, person)
+  let misfit: Release | undefined
+  const bound = await decideOnce<Bound>(desk, origin, boundSchema.parse, async () => {
+    const found = await findRelease(desk, which)
+    if (actionsNow(found).includes(action)) {
+      return { ...buttonFor(found, action).bound, ...(hosts.length > 0 ? { hosts } : {}) }
+    }
+    misfit = found
+    return undefined
+  })
+  if (bound !== undefined) return act(desk, bound, person)
+  const release = misfit ?? (await findRelease(desk, which))
+  const possible = actionsNow(release).map((each) => each.replace('release.', ''))
+  const next = possible.length === 0 ? `/status ${release.id}` : `/release <${possible.join('|')}> ${release.id}`
+  return { ok: false, text: `/release ${verb} does not fit now. ${stale(release)} Next: ${next}` }
 }

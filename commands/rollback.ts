@@ -10,6 +10,13 @@ export const rollback: Command = {
   usage: ['<service or R-number>'],
   most: 1,
   action: 'release.rollback',
+  // Shows and asks; what it inserts for its button is the same however often it runs.
+  form({ args: [which] }, { services }) {
+    if (which !== undefined) return undefined
+    const only = services.length === 1 ? { value: services[0] } : {}
+    const service = { kind: 'choice' as const, name: 'service', label: 'service', options: services, ...only }
+    return { command: 'rollback', title: 'Roll back', fields: [{ ...service, required: true }] }
+  },
   async run({ desk }, { args: [which] }) {
     if (which === undefined) return { ok: false, text: usageOf(rollback) }
     if (!/^r-?\d+$/i.test(which)) needService(desk, which)

@@ -1,4 +1,5 @@
 import type { Command, CommandAnswer } from '../src/entry/command.ts'
+import { readSurfaces, troubles } from '../src/entry/surface-health.ts'
 import { offerButtons } from '../src/release/button.ts'
 import type { Desk } from '../src/release/desk.ts'
 import { findRelease, holders, newestOf } from '../src/release/find.ts'
@@ -14,7 +15,10 @@ export const status: Command = {
   flags: { json: ' the release issue as JSON' },
   action: 'status.read',
   async run({ desk }, { args: [which], flags }) {
-    if (which === undefined) return overview(desk)
+    if (which === undefined) {
+      const [answer, surfaces] = await Promise.all([overview(desk), readSurfaces(desk)])
+      return { ...answer, text: [answer.text, ...troubles(surfaces)].join('\n') }
+    }
     if (desk.hosts.some((host) => host.id === which)) return oneHost(desk, which)
     const release = await findRelease(desk, which)
     if (flags.json !== undefined) return { ok: true, text: JSON.stringify(issueDocument(release), null, 2) }

@@ -3,16 +3,19 @@ import { commands } from '../commands/index.ts'
 import pkg from '../package.json' with { type: 'json' }
 import { createAudit } from './access/audit.ts'
 import { createAuditHeads } from './access/audit-head.ts'
-import { auditKey } from './access/audit-key.ts'
+import { agreeOnAuditKey, auditKey } from './access/audit-key.ts'
 import type { Person } from './access/config.ts'
 import { findPerson, needPerson } from './access/policy.ts'
 import { createAlertmanagerSilences } from './adapters/alertmanager/index.ts'
 import { createAnthropicModel } from './adapters/anthropic/index.ts'
 import { createChannel } from './adapters/channel/index.ts'
+import { createOutbox, outboxIndexes } from './adapters/channel/outbox.ts'
 import { createCharts } from './adapters/charts/index.ts'
 import { createHttpArtifacts } from './adapters/http-artifacts/index.ts'
+import { createLeads } from './adapters/leads/index.ts'
 import { createLedger, ledgerIndexes } from './adapters/ledger/index.ts'
 import { createMcpTools, resolveServers, secretVariables } from './adapters/mcp-client/index.ts'
+import { createMongoStore } from './adapters/mongo/index.ts'
 import { createOpenAiModel } from './adapters/openai/index.ts'
 import { createPrometheus } from './adapters/prometheus/index.ts'
 import { createPrometheusMcp } from './adapters/prometheus/mcp.ts'
@@ -21,13 +24,18 @@ import { createSshTarget } from './adapters/ssh/index.ts'
 import { createTerminal } from './adapters/terminal/index.ts'
 import { renderButtons, renderMessage } from './adapters/terminal/render.ts'
 import { resolveAi } from './agent/config.ts'
+import { createChatServices } from './app-chat.ts'
 import { type Config, loadConfig } from './config/load.ts'
 import { pinsIn } from './config/pins.ts'
 import { press } from './entry/actions.ts'
 import { type CommandAnswer, runCommand } from './entry/command.ts'
 import { createConsole } from './entry/http/console.ts'
 import { createFeed } from './entry/http/feed.ts'
+import { createRelay } from './entry/http/relay.ts'
 import { watchStore } from './entry/http/watch.ts'
+import { AUDIT_HEAD_AT, postAuditHead } from './entry/post-audit-head.ts'
+import { createReception, receptionIndexes } from './entry/reception.ts'
+import { createSchedule } from './entry/schedule.ts'
 import { createIncidentDesk, type IncidentDesk } from './incident/desk.ts'
 import { diagnosisStory } from './incident/diagnose.ts'
 import { followReleases, threadIndexes } from './incident/follow.ts'
@@ -40,11 +48,12 @@ import { createRedactor, maskable } from './lib/redact.ts'
 import type { Chat, Message } from './ports/chat.ts'
 import type { Model } from './ports/model.ts'
 import type { Store } from './ports/store.ts'
+import type { SurfaceHealth } from './ports/surface.ts'
 import type { Answer } from './release/answer.ts'
 import { offerButtons } from './release/button.ts'
 import { createDesk } from './release/desk.ts'
 import { probeFleet } from './release/fleet.ts'
-import { heal } from './release/heal.ts'
+import { healAll } from './release/heal.ts'
 import { card } from './release/issue.ts'
 import { rollbackStory } from './release/rollback.ts'
 import { releaseStory } from './release/rollout.ts'
@@ -88,6 +97,8 @@ export interface AppOptions {
 }
 
 const DAY_MS = 86_400_000
+/** With a poll on top, a bot that was killed is replaced within ten seconds. */
+const LEASE_MS = 8000
 
 /** The configuration from a file or an object of the same shape. Fault `config.invalid` names all problems at once. */
 export function readConfig(source: string | object, env: Record<string, string | undefined> = process.env): Config {
@@ -112,7 +123,18 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   const lock = lockFolder(config.store.folder)
   const feed = createFeed()
   // The one store that everything writes through, so that whoever looks on learns of every change.
-  const store = watchStore(await openStore(config), feed.publish)
+  const opened = await openStore(config)
+  const exclusive = config.store.kind === 'sqlite'
+  // What another process changes is news here as well.
+  const relay = exclusive ? undefined : createRelay({ store: opened, feed, log })
+  const watched = watchStore(opened, (change) => {
+    feed.publish(change)
+    relay?.publish(change)
+  })
+  const flows = createLedger({ store: watched, exclusive, log, probe: options.probe, leaseMs: LEASE_MS })
+  // What an effect writes, a process that has lost the flow to another one writes no more.
+  const store = flows.fenced(watched)
+  const leads = createLeads({ store: watched, exclusive, log })
   const clock = () => new Date()
   const terminal = createTerminal({
     store,
@@ -120,13 +142,31 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     failed: (error) => log.warn({ err: error }, 'message not printed'),
     color: options.color,
   })
-  const channel = createChannel({ store, clock, surfaces: [terminal] })
+  const chats = createChatServices(config, { store: watched, leads, reception: () => reception, log, clock })
+  const services = [chats.slack, chats.wecom].filter((each) => each !== undefined)
+  const outbox = createOutbox({
+    store: watched,
+    senders: services,
+    leads,
+    exclusive,
+    log,
+    clock,
+    channels: channelsOf({ channel: RELEASES, config: config.alerts }),
+  })
+  const healthOf = (): Promise<SurfaceHealth[]> =>
+    Promise.all(
+      services.map(async (service) => ({
+        surface: service.surface,
+        ...service.health(),
+        ...(await outbox.status(service.surface)),
+      })),
+    )
+  const channel = createChannel({ store, clock, surfaces: services.length === 0 ? [terminal] : [terminal, outbox] })
   const chat: Chat = {
     surface: channel.surface,
     // Reasons and output come from hosts: a secret in them stays here.
     put: (post) => channel.put({ ...post, message: masked(post.message) }),
   }
-  const flows = createLedger({ store, exclusive: true, log, probe: options.probe })
   const target = createSshTarget({
     hosts: config.hosts,
     bastions: config.bastions,
@@ -136,6 +176,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   const knowledge = await loadKnowledge(config.knowledge)
   for (const problem of knowledge.problems) log.warn(problem, 'knowledge file left out')
   const key = await auditKey(config.store.folder, process.env)
+  if (!exclusive) await agreeOnAuditKey(store, key)
   const heads = createAuditHeads({ folder: config.store.folder, key, store, log })
   const prometheus = config.prometheus
   const bundled = prometheus && createPrometheusMcp({ config: prometheus, version: pkg.version })
@@ -160,8 +201,9 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     people: config.people,
     knowledge: knowledge.entries,
     audit: createAudit({ store, key, clock: () => new Date(), log, heads, redact: redactor.text }),
-    channel: '#releases',
+    channel: RELEASES,
     redact: redactor.text,
+    ...(services.length === 0 ? {} : { surfaces: healthOf }),
     clock,
     log,
   })
@@ -179,7 +221,17 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     budget: config.ai.budget,
     prices: config.ai.prices,
     language: config.language,
+    ...(exclusive ? {} : { leads }),
   })
+  const reception = createReception({
+    desk,
+    commands,
+    surfaces: () => new Map(services.map((each) => [each.surface, each])),
+    leads,
+    exclusive,
+  })
+  const schedule = createSchedule({ store, log, clock })
+  schedule.every('audit-head', AUDIT_HEAD_AT, (tick) => postAuditHead(desk, tick))
   const intake = createIntake(desk)
   flows.define('incident', (flow, input) => incidentStory(flow, desk, input))
   flows.define('diagnosis', (flow, input) => diagnosisStory(flow, desk, input))
@@ -189,7 +241,6 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     const release = await desk.releases.need(id)
     return masked(card(release, desk.clock(), await offerButtons(store, release)))
   }
-
   const web =
     options.console &&
     (await createConsole({
@@ -208,6 +259,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
       demo: options.console.demo ?? false,
       language: config.language,
       version: pkg.version,
+      ...(config.slack?.mode === 'http' && chats.slack !== undefined ? { slack: chats.slack.http } : {}),
       heard: options.console.heard,
       alertTokens,
       channels: channelsOf(desk),
@@ -215,6 +267,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   let url: string | undefined
   let daily: NodeJS.Timeout | undefined
   let unfollow: (() => void) | undefined
+  let alone: (() => void) | undefined
   // The log is kept elsewhere: what it says about the chain, nobody changes together with the database.
   const logHead = async (): Promise<void> => log.info(await desk.audit.head(), 'audit head')
   const checkHead = async (): Promise<void> => {
@@ -224,6 +277,9 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     } catch (error) {
       log.error({ err: error }, 'audit log not checked')
     }
+  }
+  const healed = () => {
+    healAll(desk).catch((error: unknown) => log.warn({ err: error }, 'releases not looked at'))
   }
   const head = () => logHead().catch((error: unknown) => log.warn({ err: error }, 'audit head not read'))
 
@@ -237,23 +293,37 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
       await head()
       daily = setInterval(head, DAY_MS).unref()
       url = await web?.listen()
+      relay?.start()
       await terminal.open()
       await flows.open()
-      unfollow = followReleases(desk, feed.listen)
+      unfollow = followReleases(desk, feed.listen, flows.onGone)
+      alone = flows.onGone(healed)
       await intake.start()
-      for (const release of await desk.releases.list()) {
-        await heal(desk, release)
-      }
+      await healAll(desk)
+      await outbox.open()
+      await reception.open()
+      for (const service of services) service.start()
+      schedule.start()
       // The console shows the fleet as it is, not as it was left; nobody waits for it.
       if (web !== undefined) {
         probeFleet(desk).catch((error: unknown) => log.info({ err: error }, 'fleet not asked'))
       }
     },
     async stop(ms = 30_000) {
+      // First nothing more comes in, then what runs ends, then what it had to say goes out.
+      const until = performance.now() + ms
+      const left = () => Math.max(0, until - performance.now())
+      await Promise.all(services.map((service) => service.stop(left())))
       await web?.close()
+      await reception.close(left())
+      await schedule.stop()
       await intake.stop()
-      await flows.close(ms)
+      await flows.close(left())
       unfollow?.()
+      alone?.()
+      await outbox.close(left())
+      await leads.close()
+      await relay?.stop()
       await tools.close()
       await bundled?.close()
       await target.close()
@@ -275,6 +345,9 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   }
 }
 
+/** The channel that release cards go to when the request names none. */
+const RELEASES = '#releases'
+
 /** The model of the wire format that was resolved. */
 export function modelOf(ai: NonNullable<ReturnType<typeof resolveAi>>, log: Log): Model {
   return ai.wire === 'anthropic' ? createAnthropicModel({ ...ai, log }) : createOpenAiModel({ ...ai, log })
@@ -291,7 +364,7 @@ function tokensOf(sources: Config['alerts']['sources']): Map<string, string> {
 }
 
 /** Every channel that something may be posted to, that of releases first. */
-function channelsOf({ channel, config }: IncidentDesk): string[] {
+function channelsOf({ channel, config }: Pick<IncidentDesk, 'channel' | 'config'>): string[] {
   const levels = [config.critical, config.warning, config.info].flatMap((severity) => severity.levels)
   const named = [config.channel, ...levels.map((level) => level.channel)].filter((name) => name !== undefined)
   return [...new Set([channel, ...named])]
@@ -301,15 +374,21 @@ function secretOf(variable: string | undefined): string | undefined {
   return variable === undefined ? undefined : process.env[variable]
 }
 
-/** The store that is configured. Several processes may have it open; only the one that holds the folder's lock runs flows. */
-export function openStore(config: Config): Promise<Store> {
+/**
+ * The store that is configured. Several processes may have a folder open; only the one that holds its lock runs flows. MongoDB is
+ * shared by as many as there are.
+ */
+export function openStore({ store }: Pick<Config, 'store'>): Promise<Store> {
   const indexes = [
     ...ledgerIndexes,
     { collection: 'releases', field: 'service' },
     { collection: 'jobs', field: 'host' },
     { collection: 'reports', field: 'deploymentId' },
+    ...outboxIndexes,
+    ...receptionIndexes,
     ...incidentIndexes,
     ...threadIndexes,
   ]
-  return createSqliteStore({ folder: config.store.folder, indexes })
+  if (store.kind === 'sqlite') return createSqliteStore({ folder: store.folder, indexes })
+  return createMongoStore({ uri: secretOf(store.uriEnv) ?? '', database: store.database, indexes })
 }

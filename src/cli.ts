@@ -13,10 +13,10 @@ import { createMcpTools, resolveServers, secretVariables } from './adapters/mcp-
 import { prometheusSchema } from './adapters/prometheus/config.ts'
 import { createPrometheus } from './adapters/prometheus/index.ts'
 import { createPrometheusMcp, standaloneBounds } from './adapters/prometheus/mcp.ts'
-import { lockFolder } from './adapters/sqlite/index.ts'
 import { createSshTarget, scanHostKeys } from './adapters/ssh/index.ts'
 import { resolveAi } from './agent/config.ts'
 import { modelOf, openStore } from './app.ts'
+import { shareLock, surfacePatients } from './cli-surfaces.ts'
 import { type Config, loadConfig } from './config/load.ts'
 import type { Problem } from './config/problems.ts'
 import { doctorExitCode, type Patient, renderDoctor, runDoctor } from './entry/doctor.ts'
@@ -31,8 +31,11 @@ import { analyseMetrics } from './release/metrics.ts'
 
 type Write = (text: string) => void
 
-/** `rollcall doctor`: prints a table with a remedy per failure; the exit code says whether anything failed. */
-export async function doctor(path: string, write: (text: string) => void, color: boolean): Promise<number> {
+/**
+ * `rollcall doctor`: prints a table with a remedy per failure; the exit code says whether anything failed. `testCard` is a channel
+ * of ours to which every chat service sends one card.
+ */
+export async function doctor(path: string, write: Write, color: boolean, testCard?: string): Promise<number> {
   const read = tryConfig(path)
   const patient = read.config === undefined ? undefined : patientOf(read.config)
   const checks = await runDoctor({
@@ -41,6 +44,7 @@ export async function doctor(path: string, write: (text: string) => void, color:
     warnings: read.config?.warnings ?? [],
     patient: patient?.patient,
     clock: () => new Date(),
+    ...(testCard === undefined ? {} : { testCard }),
   }).finally(() => patient?.close())
   write(renderDoctor(checks, color))
   return doctorExitCode(checks)
@@ -102,16 +106,21 @@ function incidentPatient(config: Config): { patient: IncidentPatient; close: () 
 
 function patientOf(config: Config): { patient: Patient; close: () => Promise<void> } {
   const looks = incidentPatient(config)
+  const { folder } = config.store
+  const lock = shareLock(folder)
+  const log = createLog({ redact: createRedactor(config.secrets), level: 'silent' })
+  const chat = surfacePatients(config, { log, lock })
   const target = createSshTarget({ hosts: config.hosts, bastions: config.bastions, options: config.ssh })
   const metrics = config.prometheus === undefined ? undefined : createPrometheus(config.prometheus)
-  const { folder } = config.store
   return {
     close: async () => {
       await looks.close()
+      await chat.close()
       await target.close()
     },
     patient: {
       incidents: looks.patient,
+      surfaces: chat.patients,
       services: config.services,
       hosts: config.hosts,
       people: config.people,
@@ -137,11 +146,14 @@ function patientOf(config: Config): { patient: Patient; close: () => Promise<voi
       store: {
         name: folder,
         open: async () => {
-          const lock = lockFolder(folder)
-          const store = await openStore(config)
+          const mine = lock.take()
+          const store = await openStore(config).catch((error: unknown) => {
+            mine.release()
+            throw error
+          })
           const close = async () => {
             await store.close()
-            lock.release()
+            mine.release()
           }
           return { get: store.get, insert: store.insert, put: store.put, close }
         },

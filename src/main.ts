@@ -3,16 +3,18 @@ import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { clientFolder, createApp, readConfig } from './app.ts'
 import { doctor, enrollHosts, mcpServer, mcpTools, tokens, verifyAudit } from './cli.ts'
+import { storeCommand } from './cli-store.ts'
 import { demo } from './demo/index.ts'
 import { asFault } from './lib/fault.ts'
 
 const USAGE = `rollcall: releases over SSH, approved in the channel
 
   rollcall serve   [--config rollcall.yaml]                  run the bot with its console; commands are read from the terminal, too
-  rollcall doctor  [--config rollcall.yaml]                  check everything that is configured, with a remedy per failure
+  rollcall doctor  [--test-card "#releases"] [--config …]    check everything that is configured, with a remedy per failure; a test card on request
   rollcall enroll  [host …] [--yes] [--replace] [--config …] show and pin the host keys
   rollcall token   <person>|--list|--revoke <id>             a personal token to sign in to the console with
   rollcall audit   [--head <hash>] [--entries <n>]           check that the audit log is whole, and that it still has this head
+  rollcall store   copy [--from .rollcall] [--to-uri-env …]  bring the state of a folder into MongoDB; --verify compares only
   rollcall tools   [approve <server>] [--config …]           the MCP servers, their tools and pins; approve definitions that have changed
   rollcall mcp     prometheus [--url http://…]               an MCP server over Prometheus on stdin and stdout, on its own
   rollcall build                                             build the console's client (serve and demo do it by themselves)
@@ -46,7 +48,7 @@ async function main(argv: string[]): Promise<number> {
     case 'serve':
       return serve(values.config, signal)
     case 'doctor':
-      return doctor(values.config, write, process.stdout.isTTY)
+      return doctor(values.config, write, process.stdout.isTTY, values['test-card'])
     case 'enroll':
       return enrollHosts(values.config, rest, { yes: values.yes, replace: values.replace }, write)
     case 'build':
@@ -58,6 +60,18 @@ async function main(argv: string[]): Promise<number> {
       return verifyAudit(
         values.config,
         { head: values.head, ...(values.entries === undefined ? {} : { entries: values.entries }) },
+        write,
+      )
+    case 'store':
+      return storeCommand(
+        rest,
+        {
+          config: values.config,
+          from: values.from,
+          toUriEnv: values['to-uri-env'],
+          database: values.database,
+          verify: values.verify,
+        },
         write,
       )
     case 'tools':
@@ -86,6 +100,11 @@ function words(argv: string[]) {
         head: { type: 'string' },
         entries: { type: 'string' },
         url: { type: 'string' },
+        from: { type: 'string' },
+        'to-uri-env': { type: 'string' },
+        database: { type: 'string' },
+        verify: { type: 'boolean', default: false },
+        'test-card': { type: 'string' },
         yes: { type: 'boolean', default: false },
         replace: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
@@ -94,6 +113,8 @@ function words(argv: string[]) {
     // Before anything begins: a fleet that comes up for a port that is none would have to go down again.
     const port = numberOf('port', values.port, 65_535)
     const entries = numberOf('entries', values.entries, Number.MAX_SAFE_INTEGER)
+    // What a shell makes of --test-card "$CHANNEL" when there is no such variable.
+    if (values['test-card']?.trim() === '') throw new RangeError('--test-card wants a channel, such as "#releases".')
     return { values: { ...values, port, entries }, positionals }
   } catch (error) {
     if (error instanceof RangeError) return error.message

@@ -164,6 +164,11 @@ function isDamage(error: unknown): boolean {
   return error instanceof Fault && error.code === 'store.unavailable' && !error.retry
 }
 
+/** Whether this entry was made with this key, after an entry with the mac `previous`. */
+export function hasMac(entry: Entry, key: Uint8Array, previous: string): boolean {
+  return typeof breakOf(entry, entry.seq, key, previous) !== 'string'
+}
+
 /** What is wrong with this entry as number `seq`, or its mac. */
 function breakOf(found: Found, seq: number, key: Uint8Array, previous: string): string | { mac: string } {
   if (found.seq !== seq) return `entry ${seq} is missing, entry ${found.seq} follows`

@@ -12,6 +12,8 @@ export const routes = {
   'GET /healthz': 'public',
   'GET /': 'public',
   'GET /*': 'public',
+  // Whoever asks from this machine, and others by a personal token (src/entry/http/metrics.ts).
+  'GET /metrics': 'public',
   'GET /index.html': 'public',
   'GET /assets/*': 'public',
 
@@ -32,6 +34,7 @@ export const routes = {
   'GET /api/v1/messages/one': 'status.read',
   'GET /api/v1/jobs/output': 'status.read',
   'GET /api/v1/services': 'status.read',
+  'GET /api/v1/surfaces': 'status.read',
   'GET /api/v1/events': 'status.read',
   'GET /api/v1/actions': 'status.read',
   'POST /api/v1/actions': 'status.read',
@@ -42,6 +45,8 @@ export const routes = {
   // Machines, not people: each source proves itself by its own token (src/entry/http/alerts.ts).
   'POST /api/v1/alertmanager': 'public',
   'POST /v1/alerts': 'public',
+  // Slack in HTTP mode signs every request (src/adapters/slack/http.ts).
+  'POST /slack/events': 'public',
   'GET /api/v1/alerts': 'alerts.read',
   'GET /api/v1/incidents': 'alerts.read',
   'GET /api/v1/incidents/:id': 'alerts.read',

@@ -47,6 +47,15 @@ const catalogue = {
   flock: { debian: 'util-linux', fedora: 'util-linux', alpine: 'flock', macos: 'util-linux', units: [] },
   setsid: { debian: 'util-linux', fedora: 'util-linux', alpine: 'setsid', macos: 'util-linux', units: [] },
   chromium: { debian: 'chromium', fedora: 'chromium', alpine: 'chromium', macos: 'chromium', units: [] },
+  // For the tests only: they run MongoDB's protocol on a server in Java where there is no mongod.
+  javac: {
+    debian: 'default-jdk-headless',
+    fedora: 'java-latest-openjdk-devel',
+    alpine: 'openjdk17-jdk',
+    macos: 'openjdk',
+    units: [],
+  },
+  mvn: { debian: 'maven', fedora: 'maven', alpine: 'maven', macos: 'maven', units: [] },
   sha256sum: { debian: 'coreutils', fedora: 'coreutils', alpine: 'coreutils', macos: 'coreutils', units: [] },
 } satisfies Record<string, Entry>
 

@@ -5,6 +5,7 @@ import type { IncidentDesk } from '../incident/desk.ts'
 import { suggestion } from '../lib/did-you-mean.ts'
 import { asFault } from '../lib/fault.ts'
 import type { Message } from '../ports/chat.ts'
+import type { Form } from '../ports/surface.ts'
 import { audited, type Deed } from './audited.ts'
 import { noteFault } from './note-fault.ts'
 
@@ -22,6 +23,18 @@ export interface CommandContext {
   commands: Command[]
   /** Where it was typed; the terminal when left out. */
   from?: From
+  /** Names what was typed where it may be done a second time after a crash: it then comes to the same. */
+  origin?: string
+}
+
+/** What forms offer to choose from: as it was a moment ago. */
+export interface FormContext {
+  services: string[]
+  hosts: string[]
+  /** By service, newest first. */
+  versions: Record<string, string[]>
+  /** Ids of the incidents that fire, newest first. */
+  incidents: string[]
 }
 
 /** What the one who typed reads; a command that posts into the channel does so through its feature. */
@@ -46,27 +59,38 @@ export interface Command {
   flags?: Record<string, string>
   /** What this use of it would change, for the audit log; undefined when it only reads. */
   changes?(words: Words): Deed | undefined
+  /**
+   * What these words lack, as a form; undefined when they lack nothing, or nothing that can be asked for. Its fields make the words
+   * again: one that has the name of a flag is that flag, the others follow each other, behind the words in `Form.command`.
+   */
+  form?(words: Words, context: FormContext): Form | undefined
   run(context: CommandContext, words: Words): Promise<CommandAnswer>
 }
 
-const LONGEST = 2000
+/** Characters of a command line. */
+export const LONGEST = 2000
 
 /**
- * `/release user-service v1.1.0 --hosts a,b` as its words. Quotes group; typographic quotes and dashes that chat clients put in
- * are read as the plain ones. Undefined when the text is no command.
+ * `/release user-service v1.1.0 --hosts a,b` as its words. Quotes group; in double quotes a backslash stands before a quote or a
+ * backslash that is meant as one. Typographic quotes and dashes that chat clients put in are read as the plain ones, except
+ * between plain double quotes. Undefined when the text is no command.
  */
 export function parseCommand(text: string): { name: string; words: string[] } | undefined {
-  const plain = text
-    .slice(0, LONGEST)
-    .replace(/[“”]/g, '"')
-    .replace(/[‘’]/g, "'")
-    .replace(/(^|\s)[—–](?=[a-z])/g, '$1--')
-    .trim()
-  const words = [...plain.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map((match) => match[1] ?? match[2] ?? match[3] ?? '')
+  const plain = text.slice(0, LONGEST).replace(TYPED, (found, space: string | undefined) => {
+    if (found.startsWith('"')) return found
+    if (/[“”]/.test(found)) return '"'
+    return /[‘’]/.test(found) ? "'" : `${space ?? ''}--`
+  })
+  const words = [...plain.trim().matchAll(WORD)].map(([, double, single, bare]) => {
+    return double?.replace(/\\(["\\])/g, '$1') ?? single ?? bare ?? ''
+  })
   const [first, ...rest] = words
   if (first === undefined || !first.startsWith('/') || first.length < 2) return undefined
   return { name: first.slice(1).toLowerCase(), words: rest }
 }
+
+const TYPED = /"(?:[^"\\]|\\[\s\S])*"|[“”‘’]|(^|\s)[—–](?=[a-z])/g
+const WORD = /"((?:[^"\\]|\\[\s\S])*)"|'([^']*)'|(\S+)/g
 
 /** Runs what a person typed. Always answers: unknown commands and flags with the nearest known one, faults with the next step. */
 export async function runCommand(context: CommandContext, text: string): Promise<CommandAnswer> {
@@ -106,12 +130,17 @@ export async function runCommand(context: CommandContext, text: string): Promise
   }
 }
 
-function splitFlags(words: string[], command: Command): Words | string {
+/** Flags apart from the other words, or what is wrong with them. Behind a bare `--` nothing is a flag. */
+export function splitFlags(words: string[], command: Command): Words | string {
   const known = Object.keys(command.flags ?? {})
   const args: string[] = []
   const flags: Record<string, string> = {}
   for (let index = 0; index < words.length; index++) {
     const word = words[index] ?? ''
+    if (word === '--') {
+      args.push(...words.slice(index + 1))
+      break
+    }
     if (!word.startsWith('--')) {
       args.push(word)
       continue

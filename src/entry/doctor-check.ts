@@ -1,7 +1,19 @@
 import { asFault } from '../lib/fault.ts'
+import type { SurfaceName } from '../ports/surface.ts'
 
 export interface Check {
-  area: 'config' | 'host' | 'prometheus' | 'store' | 'artifacts' | 'knowledge' | 'people' | 'alerts' | 'model' | 'tools'
+  area:
+    | 'config'
+    | 'host'
+    | 'prometheus'
+    | 'store'
+    | 'artifacts'
+    | 'knowledge'
+    | 'people'
+    | 'alerts'
+    | 'model'
+    | 'tools'
+    | SurfaceName
   /** What was looked at: a host, a service, a path. */
   subject: string
   status: 'ok' | 'warn' | 'fail'

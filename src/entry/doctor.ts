@@ -11,6 +11,7 @@ import type { HostFacts, Recipe, Target } from '../ports/target.ts'
 import { type Service, selects, toRecipe } from '../release/config.ts'
 import { type Check, check, failed } from './doctor-check.ts'
 import { checkAlertSources, checkModel, checkTools, type IncidentPatient } from './doctor-incidents.ts'
+import { checkSurfaces, type SurfacePatient } from './doctor-surfaces.ts'
 
 export type { Check } from './doctor-check.ts'
 
@@ -31,6 +32,8 @@ export interface Patient {
   fetch: typeof fetch
   /** What alerts and diagnoses need; left out, none of it is looked at. */
   incidents?: IncidentPatient
+  /** The chat services that are configured. */
+  surfaces?: SurfacePatient[]
 }
 
 export interface DoctorDeps {
@@ -45,6 +48,8 @@ export interface DoctorDeps {
   atOnce?: number
   /** Milliseconds that one check may take; 60,000 unless told. */
   limitMs?: number
+  /** A channel of ours to which every chat service sends one test card. */
+  testCard?: string
 }
 
 const diskFailMb = 100
@@ -59,7 +64,11 @@ export async function runDoctor(deps: DoctorDeps): Promise<Check[]> {
     check('config', problem.path, status, problem.say, problem.remedy)
   const config = [...deps.problems.map(line('fail')), ...deps.warnings.map(line('warn'))]
   if (deps.problems.length === 0) config.unshift(check('config', deps.source, 'ok', summary(patient)))
-  if (patient === undefined) return config
+  if (patient === undefined) {
+    if (deps.testCard === undefined) return config
+    const say = 'no test card was sent: the configuration has problems'
+    return [...config, check('config', `--test-card ${deps.testCard}`, 'fail', say, 'correct them first')]
+  }
   const limit = pLimit(deps.atOnce ?? 16)
   const limitMs = deps.limitMs ?? 60_000
   const guard = (area: Check['area'], subject: string, look: () => Promise<Check[]>): Promise<Check[]> =>
@@ -71,6 +80,7 @@ export async function runDoctor(deps: DoctorDeps): Promise<Check[]> {
     ...patient.services.map((service) => guard('artifacts', service.name, () => checkArtifacts(patient, service))),
     guard('knowledge', patient.knowledge.folder, () => checkKnowledge(patient)),
     ...incidentLooks(patient).map(([area, look]) => guard(area, area, look)),
+    ...surfaceLooks(patient, deps.testCard).map(([area, look]) => guard(area, area, look)),
   ])
   await patient.target.leave(patient.hosts.map((host) => host.id)).catch(() => undefined)
   return [...config, ...groups.flat(), ...checkPeople(patient)]
@@ -83,6 +93,13 @@ function incidentLooks({ incidents, fetch: get }: Patient): [Check['area'], () =
     ['model', () => checkModel(incidents)],
     ['tools', () => checkTools(incidents)],
   ]
+}
+
+/** One look per service, so that one that hangs does not hide the others. */
+function surfaceLooks(patient: Patient, testCard: string | undefined): [Check['area'], () => Promise<Check[]>][] {
+  const { surfaces = [], people } = patient
+  if (surfaces.length === 0) return [['config', () => checkSurfaces([], people, testCard)]]
+  return surfaces.map((each) => [each.surface, () => checkSurfaces([each], people, testCard)])
 }
 
 /** 0 when nothing failed; warnings are no failure. */

@@ -70,7 +70,7 @@ async function readTally(desk: IncidentDesk, id: string, fired: ReadonlySet<stri
     total: incident.firing + incident.resolved,
     level: incident.levels === undefined ? incident.level : toldAt(incident.levels, incident.severity),
     acknowledged: incident.acknowledged !== undefined,
-    owed: owedIn(desk, incident.channel),
+    owed: await owedIn(desk, incident.channel),
     ...(incident.lapsed === undefined ? {} : { lapsed: incident.lapsed }),
     ...silencing(incident, episodes, now),
     ...(release === undefined ? {} : { release: releaseSeen(release) }),

@@ -1,3 +1,4 @@
+import type { Leads } from '../ports/lead.ts'
 import type { Model } from '../ports/model.ts'
 import type { Pictures } from '../ports/pictures.ts'
 import type { Silences } from '../ports/silences.ts'
@@ -22,6 +23,8 @@ export interface IncidentParts {
   language: 'en' | 'zh'
   /** Milliseconds between two posts of incidents in one channel; 1,000 when left out. */
   postEveryMs?: number
+  /** Where several processes share the store: which of them takes alerts in, and which sends what incidents say. */
+  leads?: Leads
 }
 
 /** Everything the incident feature works with: the release desk and its own. Built once by src/app.ts. */

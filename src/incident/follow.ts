@@ -16,9 +16,14 @@ export type Listen = (listener: (numbered: { change: { kind: string; key: string
 /**
  * Tells incidents when the release that they are joined to has moved: once for each of its turns and states, in order. At the
  * start every open incident is told to look at everything once more, and what a process that has died still owed to the channels
- * goes out. Returns the function that ends it, and with it the sending.
+ * goes out; and so again whenever `onGone` says that another process that shares the store has died, which may have told nobody.
+ * Returns the function that ends it, and with it the sending.
  */
-export function followReleases(desk: IncidentDesk, listen: Listen): () => void {
+export function followReleases(
+  desk: IncidentDesk,
+  listen: Listen,
+  onGone: (told: () => void) => () => void = () => () => {},
+): () => void {
   const queued = new Set<string>()
   const told = new Map<string, string>()
   let working = false
@@ -51,11 +56,16 @@ export function followReleases(desk: IncidentDesk, listen: Listen): () => void {
   const deaf = listen(({ change }) => {
     if (change.kind === 'release') wake(change.key)
   })
-  sweep(desk, () => ended).catch((error: unknown) => desk.log.warn({ err: error }, 'open incidents not looked at'))
+  const lookAtAll = (): void => {
+    sweep(desk, () => ended).catch((error: unknown) => desk.log.warn({ err: error }, 'open incidents not looked at'))
+  }
+  lookAtAll()
+  const alone = onGone(lookAtAll)
   return () => {
     ended = true
     clearTimeout(again)
     deaf()
+    alone()
     stopPosts(desk)
   }
 }

@@ -1,6 +1,7 @@
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
 import { z } from 'zod'
 import { asFault } from '../lib/fault.ts'
+import type { Lead, Leads } from '../ports/lead.ts'
 import type { Entry } from '../ports/store.ts'
 import { type Delivery, deliverySchema, episodeId } from './alert.ts'
 import type { IncidentDesk } from './desk.ts'
@@ -32,20 +33,33 @@ const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 5_000
 /** So often a delivery fails for a reason that does not pass by itself before it is set aside. */
 const TRIES = 3
+/** The lead that is held by whoever takes alerts in. */
+const LEAD = 'alerts'
+
+export interface IntakeOptions {
+  /** Where several processes share the store: only the one that holds `alerts` takes in. Those of the desk unless told. */
+  leads?: Leads
+  /** Milliseconds within which a delivery that another process has kept is seen; 500 unless told. */
+  pollMs?: number
+}
 
 /**
  * The consumer of the deliveries. It may be killed at any point: the deliveries that were under way are taken in again, which
- * opens nothing twice and tells nobody twice. One at a time may use a store.
+ * opens nothing twice and tells nobody twice. The same holds when the lead goes over in the middle of a delivery and two take it
+ * in at once: rows are written by compare-and-set, what was heard already says nothing new, and the cursor never goes back.
  */
-export function createIntake(desk: IncidentDesk): Intake {
+export function createIntake(desk: IncidentDesk, { leads = desk.leads, pollMs = 500 }: IntakeOptions = {}): Intake {
   const halted = new AbortController()
+  let lead: Lead | undefined
+  let polling: NodeJS.Timeout | undefined
+  const stopped = (): boolean => halted.signal.aborted || (leads !== undefined && lead?.held() !== true)
   let wanted = false
   let working: Promise<void> | undefined
   let forget = (): void => {}
 
   const wake = (): void => {
     wanted = true
-    if (halted.signal.aborted || working !== undefined) return
+    if (stopped() || working !== undefined) return
     working = work().finally(() => {
       working = undefined
       if (wanted) wake()
@@ -55,12 +69,17 @@ export function createIntake(desk: IncidentDesk): Intake {
   const work = async (): Promise<void> => {
     let pause = FIRST_PAUSE_MS
     let failures = 0
+    let failedAt: number | undefined
     // After a failure the deliveries are taken one by one for a while: that finds the one that is to blame.
     let careful = 0
-    while (wanted && !halted.signal.aborted) {
+    while (wanted && !stopped()) {
       wanted = false
+      let from: number | undefined
       try {
-        while (!halted.signal.aborted && (await takeSome(desk, halted.signal, careful > 0))) {
+        const begin = (next: number): void => {
+          from = next
+        }
+        while (!stopped() && (await takeSome(desk, { stopped, begin, one: careful > 0 }))) {
           pause = FIRST_PAUSE_MS
           failures = 0
           careful = Math.max(0, careful - 1)
@@ -69,8 +88,10 @@ export function createIntake(desk: IncidentDesk): Intake {
         desk.log.warn({ err: error }, 'alerts not taken in, trying again')
         wanted = true
         careful = READ
-        failures = asFault(error).retry ? 0 : failures + 1
-        if (failures >= TRIES && (await setAside(desk, error))) {
+        // Another process may have got past the one that failed before.
+        failures = asFault(error).retry ? 0 : (from === failedAt ? failures : 0) + 1
+        failedAt = from
+        if (failures >= TRIES && !stopped() && (await setAside(desk, error, from))) {
           failures = 0
           continue
         }
@@ -83,12 +104,21 @@ export function createIntake(desk: IncidentDesk): Intake {
   return {
     async start() {
       forget = onDelivery(desk.store, wake)
-      wake()
+      if (leads === undefined) return wake()
+      lead = leads.campaign(LEAD, {
+        gained() {
+          polling = setInterval(wake, pollMs).unref()
+          wake()
+        },
+        lost: () => clearInterval(polling),
+      })
     },
     async stop() {
       forget()
       halted.abort()
+      clearInterval(polling)
       await working
+      await lead?.release()
     },
     async idle() {
       while (working !== undefined) await working
@@ -101,12 +131,22 @@ interface Numbered {
   delivery: Delivery
 }
 
-/** Takes in what is there, or `one` delivery only; false when there was nothing. */
-async function takeSome(desk: IncidentDesk, signal: AbortSignal, one: boolean): Promise<boolean> {
+interface Taking {
+  /** Asked before each set of deliveries. */
+  stopped(): boolean
+  /** Told the number of the first delivery. */
+  begin(from: number): void
+  /** One delivery only. */
+  one: boolean
+}
+
+/** Takes in what is there; false when there was nothing. */
+async function takeSome(desk: IncidentDesk, { stopped, begin, one }: Taking): Promise<boolean> {
   const from = await cursorOf(desk)
+  begin(from)
   const entries = await desk.store.read(DELIVERIES, from, one ? 1 : READ)
   for (const set of setsOf(readable(entries))) {
-    if (signal.aborted) break
+    if (stopped()) break
     await takeSet(desk, set)
     await advance(desk, (set.at(-1)?.seq ?? 0) + 1)
   }
@@ -193,10 +233,10 @@ async function advance({ store }: IncidentDesk, next: number): Promise<void> {
   }
 }
 
-/** Leaves out the delivery that stands in the way; false when the store does not let it. */
-async function setAside(desk: IncidentDesk, error: unknown): Promise<boolean> {
+/** Leaves out the delivery that stands in the way; false when the store does not let it, or somebody else is past it already. */
+async function setAside(desk: IncidentDesk, error: unknown, seq: number | undefined): Promise<boolean> {
   try {
-    const seq = await cursorOf(desk)
+    if (seq === undefined || (await cursorOf(desk)) !== seq) return false
     const { code } = asFault(error)
     desk.log.error({ err: error, delivery: seq }, 'delivery of alerts set aside')
     await desk.store.append(ASIDE, { delivery: seq, code })

@@ -6,7 +6,7 @@ import type { Release } from '../release/release.ts'
 import type { IncidentDesk } from './desk.ts'
 import type { Incident } from './incident.ts'
 import { offerOf } from './offer-of.ts'
-import { queuePost } from './pace.ts'
+import { queueDrawn, queuePost } from './pace.ts'
 import { diagnosisSchema, type Report } from './report.ts'
 
 /** Failed checks that are named one by one. */
@@ -71,8 +71,11 @@ export function diagnosing(report: Pick<Report, 'id'>, step: number): Message {
 export async function showReport(desk: IncidentDesk, id: string, step = 0): Promise<void> {
   const report = await desk.reports.get(id)
   if (report === undefined) return
-  const incident = await desk.incidents.need(report.incident)
-  await putInThread(desk, incident, report.flow ?? '', await reportMessage(desk, report, incident, step))
+  await queueDrawn(desk, keyOf(report.incident, report.flow ?? ''), 'line', async () => {
+    const now = (await desk.reports.get(id)) ?? report
+    const incident = await desk.incidents.need(now.incident)
+    return { ...placeOf(incident), message: await reportMessage(desk, now, incident, step) }
+  })
 }
 
 /**
@@ -99,9 +102,15 @@ export async function putInThread(
   flow: string,
   message: Message,
 ): Promise<void> {
-  const { id, channel } = incident
-  const key = `${id}/report/${/-(\d+)$/.exec(flow)?.[1] ?? '1'}`
-  await queuePost(desk, { key, channel, thread: `${id}/card`, message }, 'line')
+  await queuePost(desk, { ...placeOf(incident), key: keyOf(incident.id, flow), message }, 'line')
+}
+
+function keyOf(incident: string, flow: string): string {
+  return `${incident}/report/${/-(\d+)$/.exec(flow)?.[1] ?? '1'}`
+}
+
+function placeOf({ id, channel }: Incident): { channel: string; thread: string } {
+  return { channel, thread: `${id}/card` }
 }
 
 async function rollbackOffer(

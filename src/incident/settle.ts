@@ -157,7 +157,7 @@ async function write(desk: IncidentDesk, slot: Slot): Promise<void> {
 function raced(): Fault {
   return new Fault('incident.raced', {
     say: 'Another process takes the same alerts in.',
-    next: 'let one process use a store',
+    next: 'wait: what it has not done is done here in a moment',
     retry: true,
   })
 }

@@ -6,7 +6,7 @@ import { card } from './card.ts'
 import type { IncidentDesk } from './desk.ts'
 import type { Incident } from './incident.ts'
 import { alertNames } from './names.ts'
-import { queuePost, type Rank } from './pace.ts'
+import { queueDrawn, queuePost, type Rank } from './pace.ts'
 
 /** What a step of an incident's story works with. */
 export interface Place {
@@ -38,9 +38,10 @@ export async function incidentCard(desk: IncidentDesk, incident: Incident): Prom
 
 /** Puts the card as everything stands now: the first time as a new one, later as an edit of it. */
 export async function showIncident(desk: IncidentDesk, id: string, rank: Rank = 'edit'): Promise<void> {
-  const incident = await desk.incidents.need(id)
-  const message = await incidentCard(desk, incident)
-  await queuePost(desk, { key: cardKey(id), channel: incident.channel, message }, rank)
+  await queueDrawn(desk, cardKey(id), rank, async () => {
+    const incident = await desk.incidents.need(id)
+    return { channel: incident.channel, message: await incidentCard(desk, incident) }
+  })
 }
 
 /** A line in the incident's thread. The key makes it stand there once. */

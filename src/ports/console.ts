@@ -1,5 +1,6 @@
 import type { Button, Message } from './chat.ts'
 import type { Json } from './store.ts'
+import type { Health, SurfaceName } from './surface.ts'
 
 /*
  * What the console's server and its client say to each other under /api/v1: types only, so that both sides are checked against
@@ -243,6 +244,24 @@ export interface ServiceView {
   /** The release that is not over. */
   running?: string
   last?: { id: string; candidate: string; state: string; endedAt?: string }
+}
+
+/** GET /surfaces: how the chat services are, as this server sees them. */
+export interface SurfacesView {
+  /** False when nobody could tell in time; nothing stands in the list then. */
+  known: boolean
+  surfaces: {
+    surface: SurfaceName
+    /** `standby`: another process holds it, and it works as far as this one knows. */
+    at: Health['at']
+    since: string
+    why?: string
+    /** Messages that wait, and since when the oldest does. */
+    waiting: number
+    oldest?: string
+    /** Messages that it refuses as they are, and the last reason. */
+    refused: { count: number; why?: string }
+  }[]
 }
 
 /** GET /hosts?service=: the fleet as last seen. POST /hosts/probe {service?} asks the hosts now, and answers when all have. */

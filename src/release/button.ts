@@ -5,7 +5,7 @@ import type { Json, Store } from '../ports/store.ts'
 import { onHosts, type Release } from './release.ts'
 
 /** What a button is bound to. A press counts only while all of it still holds. */
-const boundSchema = z.object({
+export const boundSchema = z.object({
   action: z.string(),
   release: z.string(),
   planHash: z.string(),

@@ -3,6 +3,7 @@ import type { Post } from '../ports/chat.ts'
 import { offerButtons } from './button.ts'
 import type { Desk } from './desk.ts'
 import { card } from './issue.ts'
+import { releaseSchema } from './release.ts'
 
 interface Drawings {
   /** One card is drawn at a time; a request that comes meanwhile is served by one more drawing. */
@@ -60,10 +61,13 @@ export async function showCard(desk: Desk, id: string): Promise<void> {
   return state.done
 }
 
+/** Another process may draw the same card: the version that each has seen decides which drawing stays. */
 async function draw(desk: Desk, id: string): Promise<void> {
-  const release = await desk.releases.need(id)
+  const row = await desk.store.get('releases', id)
+  const release = row === undefined ? await desk.releases.need(id) : releaseSchema.parse(row.document)
   const buttons = await offerButtons(desk.store, release)
-  await post(desk, { key: `${id}/card`, channel: release.channel, message: card(release, desk.clock(), buttons) })
+  const message = card(release, desk.clock(), buttons)
+  await post(desk, { key: `${id}/card`, channel: release.channel, message, basis: row?.version })
 }
 
 function drawingsOf(desk: Desk): Drawings {

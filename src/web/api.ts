@@ -17,6 +17,7 @@ import type {
   ServiceView,
   SessionView,
   SignIn,
+  SurfacesView,
   TypedAnswer,
 } from '../ports/console.ts'
 
@@ -114,6 +115,7 @@ export const api = {
   services: (signal?: AbortSignal) => call<ServiceView[]>('GET', '/services', { signal }),
   hosts: (service: string | undefined, signal?: AbortSignal) =>
     call<HostView[]>('GET', `/hosts${queryString({ service })}`, { signal }),
+  surfaces: (signal?: AbortSignal) => call<SurfacesView>('GET', '/surfaces', { signal }),
   probe: (service?: string) => call<HostView[]>('POST', '/hosts/probe', { body: { service } }),
   incidents: (filter: IncidentFilter, before?: string, signal?: AbortSignal) =>
     call<IncidentPage>('GET', `/incidents${queryString({ ...filter, before, limit: PAGE })}`, { signal }),

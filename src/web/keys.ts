@@ -13,6 +13,7 @@ export const keys = {
   output: (job: string) => ['output', job] as const,
   hosts: (service: string | undefined) => ['hosts', service ?? ''] as const,
   services: ['services'] as const,
+  surfaces: ['surfaces'] as const,
   incidents: (filter: IncidentFilter) => ['incidents', filter] as const,
   incident: (id: string) => ['incident', id] as const,
   alerts: (incident: string) => ['alerts', incident] as const,

@@ -3,6 +3,7 @@ import type { MessagePage, OutputView, Press } from '../ports/console.ts'
 import { ApiError, type AuditFilter, api, type IncidentFilter, type ReleaseFilter } from './api.ts'
 import { keys } from './keys.ts'
 import { grow } from './output.ts'
+import { ASK_EVERY_MS } from './shell/surfaces.ts'
 import { forgetOthers } from './who.ts'
 
 /** Faults of the line are tried again by themselves; what the server refused is not. */
@@ -103,6 +104,16 @@ export function useHosts(service?: string) {
 
 export function useServices() {
   return useQuery({ queryKey: keys.services, queryFn: ({ signal }) => api.services(signal) })
+}
+
+/** How the chat services are. Nothing tells of it, so it is asked for. */
+export function useSurfaces() {
+  return useQuery({
+    queryKey: keys.surfaces,
+    queryFn: ({ signal }) => api.surfaces(signal),
+    refetchInterval: ASK_EVERY_MS,
+    refetchOnWindowFocus: 'always',
+  })
 }
 
 /** Newest first; `fetchNextPage` loads older ones. */

@@ -22,9 +22,13 @@ describe('the table of routes', () => {
       'GET /assets/*',
       'GET /healthz',
       'GET /index.html',
+      // From this machine; from elsewhere with a token (test/entry/http/metrics.test.ts).
+      'GET /metrics',
       // Sources of alerts prove themselves by their own tokens.
       'POST /api/v1/alertmanager',
       'POST /api/v1/session',
+      // Slack signs what it sends.
+      'POST /slack/events',
       'POST /v1/alerts',
     ])
   })

@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
+import type { SurfaceHealth } from '../../src/ports/surface.ts'
+import { localTime } from '../../src/release/issue.ts'
 import { type TestDesk, testDesk } from '../fakes/desk.ts'
 
 let t: TestDesk
@@ -55,5 +57,50 @@ describe('/status of a host', () => {
     expect((await t.type('vera', '/status bj-1')).text).toBe(
       'bj-1: R-1 deploy, attempt 1: refused by the host: 99 was here',
     )
+  })
+})
+
+describe('/status', () => {
+  const since = '2026-01-31T21:04:00.000Z'
+  const row = { since, waiting: 0, refused: 0 }
+
+  test('names the chat services that do not work, and what waits for them, last', async () => {
+    t = await testDesk()
+    const surfaces: SurfaceHealth[] = [
+      {
+        ...row,
+        surface: 'slack',
+        at: 'down',
+        why: 'Slack does not answer. Next: nothing, it is tried again',
+        waiting: 3,
+      },
+      { ...row, surface: 'wecom', at: 'connecting', waiting: 1 },
+    ]
+    Object.assign(t.desk, { surfaces: async () => surfaces })
+    const begun = localTime(new Date(since))
+    expect((await t.type('vera', '/status')).text.split('\n')).toEqual([
+      'No release yet. Next: /release <service> <version>.',
+      `Slack is down since ${begun}, and 3 messages wait: Slack does not answer. Next: nothing, it is tried again.`,
+      `WeCom is connecting since ${begun}, and 1 message waits: Nobody has said why.`,
+    ])
+    expect((await t.type('vera', '/status')).ok).toBe(true)
+  })
+
+  test('says nothing of those that work, here or in another process', async () => {
+    t = await testDesk()
+    const surfaces: SurfaceHealth[] = [
+      { ...row, surface: 'slack', at: 'up', waiting: 2 },
+      { ...row, surface: 'wecom', at: 'standby' },
+    ]
+    Object.assign(t.desk, { surfaces: async () => surfaces })
+    expect((await t.type('vera', '/status')).text).toBe('No release yet. Next: /release <service> <version>.')
+  })
+
+  test('is quick when nobody can tell how they are', async () => {
+    t = await testDesk()
+    Object.assign(t.desk, { surfaces: () => new Promise<never>(() => {}) })
+    const begun = performance.now()
+    expect((await t.type('vera', '/status')).text).toMatch(/\nNobody can tell now how the chat services are\.$/)
+    expect(performance.now() - begun).toBeLessThan(3000)
   })
 })

@@ -25,9 +25,16 @@ export const SILENT_FILES: Record<string, string> = {
   'src/knowledge/knowledge.ts': TERMINAL,
   'src/adapters/sqlite/lock.ts': TERMINAL,
   'src/adapters/sqlite/schema.ts': TERMINAL,
+  'src/adapters/sqlite/dump.ts': TERMINAL,
+  'src/adapters/mongo/schema.ts': TERMINAL,
+  'src/adapters/mongo/load.ts': TERMINAL,
   'src/lib/redact.ts': TERMINAL,
+  'src/adapters/slack/examine.ts': TERMINAL,
   'src/entry/http/security.ts': 'header values',
+  'src/entry/http/metrics.ts': 'read by Prometheus',
   'src/incident/config.ts': TERMINAL,
+  'src/entry/schedule.ts': TERMINAL,
+  'src/entry/doctor-surfaces.ts': TERMINAL,
   'src/incident/rules-words-en.ts': REPORT,
   'src/incident/rules-words-zh.ts': REPORT,
   'src/incident/rules-facts.ts': REPORT,
@@ -38,6 +45,7 @@ export const SILENT_FILES: Record<string, string> = {
 }
 
 export const SILENT: Record<string, string> = {
+  'rollcall audit --entries {} --head {}': 'a line to type',
   'decision {}': NAME,
   'approvals {} {}': NAME,
   '{} by {}': NAME,
@@ -48,6 +56,7 @@ export const SILENT: Record<string, string> = {
   'roll back {}, attempt {}': NAME,
   '{} approved-by {}': 'the audit line on the hosts',
   'Release Preparation - {} {}': 'the title that the specification gives the issue in JSON',
+  'alerts silence': CODE,
   stale: CODE,
   'few samples': CODE,
   'only NaN': CODE,
@@ -83,7 +92,7 @@ export const SILENT: Record<string, string> = {
   'a browser': 'access/refusals.ts: where a request came from',
   'Alerts, as the webhook of Alertmanager sends them': 'the description of the API',
   'Another process takes the same alerts in.': 'read in the log',
-  'let one process use a store': 'read in the log',
+  'wait: what it has not done is done here in a moment': 'read in the log',
   'other release': 'the name of a check; the report says it in words',
   'HTTP {}': 'the same in every language',
   'Next: {}': 'two texts of their own, which translate() takes apart',
@@ -154,6 +163,8 @@ export const FORMS: Record<string, string> = {
 /** Put together where the scanner sees only the parts. */
 export const COMPOSED: Record<string, string> = {
   '{n#} {state!}': 'issue.ts: summary',
+  '{count#} updates': 'adapters/channel/outbox-coalesce.ts: bundle',
+  'Belongs under: {title*}': 'adapters/channel/outbox-coalesce.ts: quoting',
   '{state!}: {why*}': 'issue.ts: hostRow; decision.ts: the steps',
   '{subject^}: {why*}': 'scene.ts: reasons; deploy.ts: tellFailure; the stage of a job',
   'artifact: {before} → {after}': 'plan.ts: planDifference',

@@ -14,6 +14,8 @@ const rowSchema = z.object({
   number: z.number().optional(),
   postedAt: z.string().default(''),
   editedAt: z.string().optional(),
+  /** The newest version that it was drawn from, as far as its words changed with it. */
+  basis: z.number().optional(),
 })
 type MessageRow = z.infer<typeof rowSchema>
 
@@ -25,7 +27,8 @@ export interface Surface {
 
 /**
  * The channels as they stand, kept in the store: one row per post in `messages`, and one stream per channel or thread for the
- * order of first posting. Every surface shows from it, so that all of them show the same.
+ * order of first posting. Every surface shows from it, so that all of them show the same. A drawing of an older version never
+ * replaces one of a newer (`Post.basis`): two processes may draw the same card, and the slower one may have looked earlier.
  */
 export function createChannel(options: { store: Store; clock: () => Date; surfaces: Surface[] }): Chat & ChannelLog {
   const { store, clock, surfaces } = options
@@ -39,13 +42,13 @@ export function createChannel(options: { store: Store; clock: () => Date; surfac
       }
       const before = rowSchema.parse(row.document)
       const placed = before.number ?? (await store.append(streamOf(before), { key: post.key }))
-      // The same words again, after a crash: nothing to show.
-      const edited = !isDeepStrictEqual(before.message, plainJson(post.message))
+      // The same words again, after a crash, or older ones: nothing to show.
+      const edited = !isOlder(post, before) && !isDeepStrictEqual(before.message, plainJson(post.message))
       if (!edited && before.number !== undefined) return
       const after = {
         ...before,
         ...(edited
-          ? { message: post.message, revision: before.revision + 1, editedAt: clock().toISOString() }
+          ? { message: post.message, revision: before.revision + 1, editedAt: clock().toISOString(), ...basisOf(post) }
           : undefined),
         number: placed,
       }
@@ -90,7 +93,16 @@ function document(post: Post): { [key: string]: Json } {
     channel: post.channel,
     ...(post.thread === undefined ? {} : { thread: post.thread }),
     message: post.message as unknown as Json,
+    ...basisOf(post),
   }
+}
+
+function basisOf({ basis }: Post): { basis?: number } {
+  return basis === undefined ? {} : { basis }
+}
+
+function isOlder(post: Post, before: MessageRow): boolean {
+  return post.basis !== undefined && before.basis !== undefined && post.basis < before.basis
 }
 
 function plainJson(message: Message): unknown {

@@ -3,6 +3,7 @@ import { asFault, Fault } from '../../lib/fault.ts'
 import type { Store } from '../../ports/store.ts'
 import type { Clock } from './clock.ts'
 import type { Deadlines } from './deadlines.ts'
+import type { Effects } from './fence.ts'
 
 /** The part of a logger that the ledger uses; pino has this shape. */
 export interface Log {
@@ -26,6 +27,8 @@ export interface Context {
   draining: AbortSignal
   /** Aborted when ownership is given up: nothing is written to a journal any more. */
   halted: AbortSignal
+  /** Undefined when no other process can use the store. */
+  effects: Effects | undefined
 }
 
 /** A call that will never be answered: what it belongs to goes on in another process or later. */

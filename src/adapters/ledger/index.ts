@@ -5,6 +5,7 @@ import type { Store } from '../../ports/store.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { type Context, type Log, pause, silent } from './context.ts'
 import { createDeadlines } from './deadlines.ts'
+import { createEffects, fencedStore } from './fence.ts'
 import { insertFlow, readFlow } from './flows.ts'
 import { readPast } from './journal.ts'
 import { firstWithKey, post } from './mailbox.ts'
@@ -35,6 +36,18 @@ export interface LedgerOptions {
   pollMs?: number
 }
 
+/** The Flows port, and what only a process needs that shares its store with others. */
+export interface Ledger extends Flows {
+  /**
+   * The store for everything that effects write: after this process was stopped for longer than its lease, or cut off, an effect
+   * that goes on writes nothing that belongs to a flow of another process by now (Fault `flow.fenced`). The same store when
+   * `exclusive`.
+   */
+  fenced(store: Store): Store
+  /** Calls `told` when another process was found dead and its flows are taken over; the answer ends that. Never when `exclusive`. */
+  onGone(told: () => void): () => void
+}
+
 const defaultDrainMs = 10_000
 
 /**
@@ -44,7 +57,7 @@ const defaultDrainMs = 10_000
  * owned the flow before finds that number taken (see `createJournal`).
  * While the store is unavailable, flows wait for it; `start`, `send`, `status` and `finished` throw what the store throws.
  */
-export function createLedger(options: LedgerOptions): Flows {
+export function createLedger(options: LedgerOptions): Ledger {
   const { store, exclusive, clock = systemClock, leaseMs = 10_000, pollMs = 250 } = options
   const draining = new AbortController()
   const halted = new AbortController()
@@ -58,8 +71,13 @@ export function createLedger(options: LedgerOptions): Flows {
     worker: randomUUID(),
     draining: draining.signal,
     halted: halted.signal,
+    effects: exclusive ? undefined : createEffects(),
   }
-  const owned = createOwnership(ctx, { exclusive, leaseMs, pollMs, stories })
+  const gone = new Set<() => void>()
+  const onGone = () => {
+    for (const told of gone) told()
+  }
+  const owned = createOwnership(ctx, { exclusive, leaseMs, pollMs, stories, onGone })
   let opened = false
   let closing: Promise<void> | undefined
 
@@ -153,6 +171,13 @@ export function createLedger(options: LedgerOptions): Flows {
         const run = owned.runs.get(id)
         await (run ? run.over : pause(pollMs, ctx.halted))
       }
+    },
+
+    fenced: (plain) => (ctx.effects === undefined ? plain : fencedStore(plain, ctx.effects, owned)),
+
+    onGone: (told) => {
+      gone.add(told)
+      return () => void gone.delete(told)
     },
 
     close: (ms = defaultDrainMs) => {

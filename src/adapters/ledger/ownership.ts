@@ -11,6 +11,8 @@ import { type Run, startRun } from './run.ts'
 const sweepPolls = 20
 /** Flows that are claimed at once: their writes share commits, and the event loop gets its turns. */
 const claimsAtOnce = 250
+/** Entries of the own bell that have been heard, before they are forgotten. */
+const rungKept = 1_000
 
 /** Which flows this worker owns: taking them over, running them, letting go of them. */
 export interface Ownership {
@@ -23,6 +25,10 @@ export interface Ownership {
   open(): Promise<void>
   /** Renews the lease if others may already have taken this worker for gone. */
   refresh(): Promise<void>
+  /** True when others may already have taken this worker for gone. */
+  overdue(): boolean
+  /** Shows life and gives up the flows that were taken over meanwhile; false when that is not possible. */
+  renewed(): Promise<boolean>
   /** Says that something lies in the flow's mailbox, to whoever owns it. The mailbox when it is this worker. */
   ring(id: string): Promise<Mailbox | undefined>
   /** Ends all runs; nothing is written to a journal after that, and others may take the flows. */
@@ -34,6 +40,8 @@ export interface OwnershipOptions {
   leaseMs: number
   pollMs: number
   stories: ReadonlyMap<string, Story>
+  /** Told when a worker was found gone and its flows were taken over. */
+  onGone(): void
 }
 
 export function unknownKind(kind: string): Fault {
@@ -45,7 +53,7 @@ export function unknownKind(kind: string): Fault {
 }
 
 export function createOwnership(ctx: Context, options: OwnershipOptions): Ownership {
-  const { exclusive, leaseMs, pollMs, stories } = options
+  const { exclusive, leaseMs, pollMs, stories, onGone } = options
   const lease = createLease(ctx, leaseMs, pollMs)
   const runs = new Map<string, Run>()
   /** Entered before the first look into it, so that no event falls between a look and the run. */
@@ -57,6 +65,7 @@ export function createOwnership(ctx: Context, options: OwnershipOptions): Owners
   let polling = false
   let polls = 0
   let rung = 0
+  let forgotten = 0
 
   const adopt = (id: string): Promise<void> => {
     if (runs.has(id) || leftAlone.has(id)) return Promise.resolve()
@@ -102,6 +111,7 @@ export function createOwnership(ctx: Context, options: OwnershipOptions): Owners
       run.over.then(() => {
         runs.delete(id)
         mailboxes.delete(id)
+        if (run.refused()) leftAlone.add(id)
       })
       return
     }
@@ -139,9 +149,10 @@ export function createOwnership(ctx: Context, options: OwnershipOptions): Owners
       const silent = await lease.look()
       const orphans = await findRunning(ctx, '')
       for (const worker of silent) orphans.push(...(await findRunning(ctx, worker)))
-      if (polls % sweepPolls === 0) orphans.push(...(await findRunning(ctx)).filter(({ owner }) => !lease.alive(owner)))
+      if (polls % sweepPolls === 0) orphans.push(...(await findRunning(ctx)).filter(({ owner }) => isAstray(owner)))
       await adoptAll(orphans.map(({ id }) => id))
       for (const worker of silent) await lease.bury(worker)
+      if (silent.length > 0) onGone()
       await pullRung()
       await pullSome()
       polls++
@@ -150,11 +161,18 @@ export function createOwnership(ctx: Context, options: OwnershipOptions): Owners
     }
   }
 
+  /** A worker that is gone; or this one, whose `start` may have failed on its way back. What runs here is not taken again. */
+  const isAstray = (owner: string) => owner === ctx.worker || !lease.alive(owner)
+
   const pullRung = async () => {
-    for (const { seq, entry } of await ctx.store.read(`bell/${ctx.worker}`, rung)) {
+    const stream = `bell/${ctx.worker}`
+    for (const { seq, entry } of await ctx.store.read(stream, rung)) {
       await mailboxes.get(String(entry))?.pull()
       rung = seq + 1
     }
+    if (rung - forgotten < rungKept) return
+    await ctx.store.trim(stream, rung)
+    forgotten = rung
   }
 
   /** Some of the waiting flows in turn: for events whose sender ended before it rang. */
@@ -176,6 +194,8 @@ export function createOwnership(ctx: Context, options: OwnershipOptions): Owners
     refresh: async () => {
       if (overdue()) await renewed()
     },
+    overdue,
+    renewed,
     claiming: async (id) => claims.get(id),
 
     open: async () => {

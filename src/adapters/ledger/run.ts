@@ -2,6 +2,7 @@ import { asFault, Fault, type FaultDocument, fromDocument, toDocument } from '..
 import type { Flow, FlowStatus, Retry, Story } from '../../ports/flow.ts'
 import type { Json } from '../../ports/store.ts'
 import { abandoned, type Context, pause, persist, unreadable } from './context.ts'
+import { runEffect } from './fence.ts'
 import { showEnd } from './flows.ts'
 import { createJournal, type Mark, type Past } from './journal.ts'
 import type { Mailbox } from './mailbox.ts'
@@ -28,6 +29,8 @@ export interface Run {
   busy(): boolean
   /** Resolves when the flow has ended or this process no longer owns it. */
   over: Promise<void>
+  /** True when its journal or its end cannot be written: only a restart may help. */
+  refused(): boolean
   /** Gives the flow up when another owner wrote to its journal. */
   check(): Promise<void>
   /** Gives the flow up; resolves when nothing of it is on its way to the store. */
@@ -80,12 +83,14 @@ export function startRun(ctx: Context, spec: RunSpec): Run {
   let onIdle = () => {}
   let ending = false
   let gone = false
+  let refused = false
 
   const leave = () => {
     gone = true
     over.resolve()
   }
   const journal = createJournal(ctx, id, spec.fence, (error) => {
+    refused = error !== undefined
     leave()
     if (error === undefined) ctx.log.warn({ flow: id, kind, code: 'flow.fenced' }, 'flow goes on in another process')
     else ctx.log.error({ flow: id, kind, code: asFault(error).code }, 'journal refused, flow stopped until a restart')
@@ -110,6 +115,8 @@ export function startRun(ctx: Context, spec: RunSpec): Run {
   }
 
   const mayStart = () => live() && !ending
+  const run = <T>(effect: () => Promise<T>): Promise<T> =>
+    ctx.effects === undefined ? effect() : runEffect(ctx.effects, () => gone, effect)
 
   /** Undefined when the effect failed in a way that may be tried again. */
   const attempt = async (name: string, effect: () => Promise<unknown>, retriesLeft: boolean) => {
@@ -117,7 +124,7 @@ export function startRun(ctx: Context, spec: RunSpec): Run {
     let cause: unknown
     effects++
     try {
-      mark = { is: 'step', name, value: throughJson(name, await effect()) }
+      mark = { is: 'step', name, value: throughJson(name, await run(effect)) }
     } catch (error) {
       if (retriesLeft && asFault(error).retry) return undefined
       mark = { is: 'step', name, fault: faultThroughJson(error) }
@@ -244,6 +251,7 @@ export function startRun(ctx: Context, spec: RunSpec): Run {
     )
     .catch((error: unknown) => {
       ctx.log.error({ flow: id, kind, code: asFault(error).code }, 'flow could not be ended')
+      refused = true
       leave()
     })
 
@@ -252,6 +260,7 @@ export function startRun(ctx: Context, spec: RunSpec): Run {
     status: () => ({ at: 'running', phase, waiting: waiting.at(-1) }),
     busy: () => !gone && (effects > 0 || journal.busy() || ending),
     over: over.promise,
+    refused: () => refused,
     check: async () => {
       if (!gone && !(await journal.owned())) {
         leave()

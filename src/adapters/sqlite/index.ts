@@ -2,9 +2,10 @@ import { mkdirSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { StatementSync } from 'node:sqlite'
 import { Fault } from '../../lib/fault.ts'
+import { checkCollection, checkField, checkId, checkNumber, documentText } from '../../lib/store-arguments.ts'
 import type { Entry, Json, Query, Row, Store } from '../../ports/store.ts'
 import { closedFault, storeFault } from './faults.ts'
-import { checkCollection, checkField, checkId, checkNumber, findStatement } from './query.ts'
+import { findStatement } from './query.ts'
 import { type Index, openDatabase } from './schema.ts'
 import { createWrites } from './writes.ts'
 
@@ -21,20 +22,6 @@ export interface SqliteOptions {
   maxBytes?: number
   /** Milliseconds that a commit waits for one of another process; the event loop waits with it. Default 5,000. */
   busyMs?: number
-}
-
-function encode(document: Json): string {
-  let text: string | undefined
-  try {
-    text = JSON.stringify(document)
-  } catch {
-    // The error would name keys of the document.
-  }
-  if (text !== undefined) return text
-  throw new Fault('store.not-json', {
-    say: 'A document holds what JSON cannot carry.',
-    next: 'this is a defect of Rollcall, report it',
-  })
 }
 
 /**
@@ -112,13 +99,13 @@ export async function createSqliteStore(options: SqliteOptions): Promise<Store> 
 
     insert: (collection, id, document) =>
       call(() => {
-        const values = [checkCollection(collection), checkId(id), encode(document)] as const
+        const values = [checkCollection(collection), checkId(id), documentText(document)] as const
         return writes.add(() => insertOne.run(...values).changes === 1, values[2].length)
       }),
 
     put: (collection, id, document, version) =>
       call(() => {
-        const values = [encode(document), checkCollection(collection), id, version] as const
+        const values = [documentText(document), checkCollection(collection), id, version] as const
         return writes.add(() => (updateOne.run(...values).changes === 1 ? version + 1 : undefined), values[0].length)
       }),
 
@@ -135,7 +122,7 @@ export async function createSqliteStore(options: SqliteOptions): Promise<Store> 
     append: (stream, entry, at) =>
       call(() => {
         checkId(stream)
-        const text = encode(entry)
+        const text = documentText(entry)
         if (at === undefined) return writes.add(() => Number(appendNext.get(stream, text)?.seq), text.length)
         checkNumber(at, 'sequence number')
         return writes.add(() => (appendAt.run(stream, text, at).changes === 1 ? at : undefined), text.length)

@@ -4,13 +4,16 @@ import { Fault } from '../../lib/fault.ts'
 import { isBusy } from './faults.ts'
 
 /** Forward migrations: the one at index n brings version n to n + 1. Never edit one that was released. */
-const migrations: string[] = [
+export const migrations: string[] = [
   `CREATE TABLE documents (
      collection TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL, document TEXT NOT NULL,
      PRIMARY KEY (collection, id));
    CREATE TABLE entries (
      stream TEXT NOT NULL, seq INTEGER NOT NULL, entry TEXT NOT NULL,
      PRIMARY KEY (stream, seq));`,
+  // By it a copy that was interrupted knows its source again.
+  `CREATE TABLE identity (id TEXT NOT NULL);
+   INSERT INTO identity VALUES (lower(hex(randomblob(16))));`,
 ]
 
 export const schemaVersion = migrations.length
@@ -26,21 +29,22 @@ export function fieldExpression(field: string): string {
   return `json_extract(document, '$.${field}')`
 }
 
-function migrate(db: DatabaseSync, file: string): void {
+/** All that are missing, or none: they share one transaction. */
+export function migrate(db: DatabaseSync, file: string, list: readonly string[] = migrations): void {
   db.exec('BEGIN IMMEDIATE')
   try {
     db.exec('CREATE TABLE IF NOT EXISTS schema (version INTEGER NOT NULL)')
     const row = db.prepare('SELECT version FROM schema').get()
     const found = row === undefined ? 0 : Number(row.version)
-    if (found > schemaVersion) {
+    if (found > list.length) {
       throw new Fault('store.newer-schema', {
-        say: `${file} was written by a newer Rollcall (schema ${found}, this one knows ${schemaVersion}).`,
+        say: `${file} was written by a newer Rollcall (schema ${found}, this one knows ${list.length}).`,
         next: 'start the newer Rollcall again, or name another folder',
       })
     }
-    for (const migration of migrations.slice(found)) db.exec(migration)
-    if (row === undefined) db.prepare('INSERT INTO schema (version) VALUES (?)').run(schemaVersion)
-    else if (found < schemaVersion) db.prepare('UPDATE schema SET version = ?').run(schemaVersion)
+    for (const migration of list.slice(found)) db.exec(migration)
+    if (row === undefined) db.prepare('INSERT INTO schema (version) VALUES (?)').run(list.length)
+    else if (found < list.length) db.prepare('UPDATE schema SET version = ?').run(list.length)
     db.exec('COMMIT')
   } catch (error) {
     if (db.isTransaction) db.exec('ROLLBACK')

@@ -33,9 +33,7 @@ export function createSources({
   const known = [...alertTokens].map(([name, token]) => ({ name, hash: hashOf(token) }))
   const open = desk.config.sources.filter(({ name }) => !alertTokens.has(name))
   const nameless = open.length === 1 ? (open[0]?.name ?? LOCAL) : LOCAL
-  const local = trusts(LOOPBACK)
-  // Where a proxy on this machine ends TLS, everybody comes from this machine.
-  const proxy = listen.publicUrl === undefined ? () => false : trusts(listen.trustedProxies ?? LOOPBACK)
+  const isHere = createIsHere(listen)
 
   return (request) => {
     const { authorization, host = '', origin } = request.headers
@@ -46,15 +44,25 @@ export function createSources({
       if (source === undefined) throw unknownSource('That is not the token of a source of alerts.')
       return source.name
     }
-    const peer = request.socket.remoteAddress ?? ''
-    const passedOn = FORWARDED.some((header) => request.headers[header] !== undefined)
-    if (!local(peer) || passedOn || proxy(peer)) {
+    if (!isHere(request)) {
       throw unknownSource('Alerts without a token are taken from this very machine only, and not through a proxy.')
     }
     if (!isLoopback(host.replace(/:\d+$/, ''))) throw otherHost(host)
     if (origin !== undefined) throw otherOrigin(origin)
     if (request.headers['sec-fetch-site'] !== undefined) throw otherOrigin('a browser')
     return nameless
+  }
+}
+
+/** Whether a request was made on this very machine, and not through a proxy that runs on it. */
+export function createIsHere(listen: ServerDeps['listen']): (request: FastifyRequest) => boolean {
+  const local = trusts(LOOPBACK)
+  // Where a proxy on this machine ends TLS, everybody comes from this machine.
+  const proxy = listen.publicUrl === undefined ? () => false : trusts(listen.trustedProxies ?? LOOPBACK)
+  return (request) => {
+    const peer = request.socket.remoteAddress ?? ''
+    const passedOn = FORWARDED.some((header) => request.headers[header] !== undefined)
+    return local(peer) && !passedOn && !proxy(peer)
   }
 }
 

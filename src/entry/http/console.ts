@@ -20,6 +20,7 @@ interface ConsoleParts {
   feed: Feed
   /** As in `ServerDeps`. */
   alertTokens?: ServerDeps['alertTokens']
+  slack?: ServerDeps['slack']
   /** The folder with the built client; undefined serves no pages. */
   webRoot: string | undefined
   listen: ServerDeps['listen'] & { allowedHosts?: readonly string[] }
@@ -62,6 +63,7 @@ export async function createConsole(parts: ConsoleParts): Promise<HttpServer> {
     log: parts.log,
     feed: parts.feed,
     alertTokens: parts.alertTokens,
+    slack: parts.slack,
     webRoot: parts.webRoot,
     listen,
     language,

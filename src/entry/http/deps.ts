@@ -14,6 +14,7 @@ import type { IncidentDesk } from '../../incident/desk.ts'
 import type { ChannelLog } from '../../ports/chat.ts'
 import type { Command, CommandAnswer } from '../command.ts'
 import type { Feed } from './feed.ts'
+import type { SlackEvents } from './slack.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -30,6 +31,8 @@ export interface ServerDeps {
   feed: Feed
   /** The bearer token of each source of alerts that has one, by the source's name. */
   alertTokens?: ReadonlyMap<string, string>
+  /** Answers what Slack sends in HTTP mode; without it there is no route for that. */
+  slack?: SlackEvents | undefined
   /** Registered before every route, so that their hooks hold for all of them: the guard, sign-in, audit. */
   plugins: FastifyPluginAsync[]
   /** The folder with the built client; undefined serves no pages. */

@@ -45,6 +45,12 @@ export function eventRoutes(app: App, deps: ServerDeps): void {
     if (kind === 'session') checkAll(concerned)
     if (open.size > 0) gathering ??= setTimeout(flush, GATHER_MS)
   })
+  const certain = feed.onLoss(() => {
+    for (const { reader } of open) {
+      reader.reset()
+      reader.flush()
+    }
+  })
   const beats = setInterval(() => {
     for (const { reader } of open) reader.beat()
     checkAll(open)
@@ -52,6 +58,7 @@ export function eventRoutes(app: App, deps: ServerDeps): void {
   beats.unref()
   app.addHook('preClose', async () => {
     deaf()
+    certain()
     clearInterval(beats)
     clearTimeout(gathering)
     for (const { reader } of open) reader.end()

@@ -18,6 +18,10 @@ export interface Feed {
   since(n: number): Numbered[] | undefined
   /** Told of every change at once. Returns the function that ends it. */
   listen(listener: (numbered: Numbered) => void): () => void
+  /** Changes were missed, nobody knows which: whoever shows something has to ask for all of it again. */
+  lose(): void
+  /** Told when changes were missed. Returns the function that ends it. */
+  onLoss(listener: () => void): () => void
 }
 
 /** Keys of different channels or threads never meet: a message's key is unique. */
@@ -34,6 +38,7 @@ export function createFeed(options: { size?: number; boot?: string } = {}): Feed
   // In the order of their numbers: a key that changes again is put at the end.
   const ring = new Map<string, Numbered>()
   const listeners = new Set<(numbered: Numbered) => void>()
+  const losses = new Set<() => void>()
   let newest = 0
   /** All changes above this number are still there, or have been replaced by one of the same key that is. */
   let forgotten = 0
@@ -69,6 +74,15 @@ export function createFeed(options: { size?: number; boot?: string } = {}): Feed
     listen(listener) {
       listeners.add(listener)
       return () => void listeners.delete(listener)
+    },
+    lose() {
+      ring.clear()
+      forgotten = ++newest
+      for (const listener of losses) listener()
+    },
+    onLoss(listener) {
+      losses.add(listener)
+      return () => void losses.delete(listener)
     },
   }
 }

@@ -15,6 +15,7 @@ import type { Store } from '../../ports/store.ts'
 import { isAlertRoute } from './alert-sources.ts'
 import './deps.ts'
 import { unencapsulated } from './plugin.ts'
+import { isSlackRoute } from './slack.ts'
 
 /** What sign-in and guard work with; built once by src/app.ts. */
 export interface AccessDeps {
@@ -93,7 +94,7 @@ export function guard(deps: AccessDeps): FastifyPluginAsync {
 
     app.addHook('onRequest', async (request, reply) => {
       // Machines send no cookie and have no page: these routes ask for something else, and do it themselves.
-      if (isAlertRoute(request)) return
+      if (isAlertRoute(request) || isSlackRoute(request)) return
       const { host } = request.headers
       const url = request.routeOptions.url
       const access = accessOf(request.method, url ?? '')
@@ -101,8 +102,9 @@ export function guard(deps: AccessDeps): FastifyPluginAsync {
       if (url !== '/healthz' && !knownHost(deps.addresses, host)) {
         throw await refused(request, otherHost(host ?? ''), 'access.host')
       }
-      // Files are the same for everybody.
-      if (access !== 'public' || url?.startsWith('/api/')) request.person = await whoIs(deps, request)
+      // Files are the same for everybody; metrics are for whoever is here, and for others by a token (metrics.ts).
+      if (access !== 'public' || url?.startsWith('/api/') || url === '/metrics')
+        request.person = await whoIs(deps, request)
       const strange = strangeOrigin(deps.addresses, request)
       if (strange !== undefined) {
         throw await refused(request, otherOrigin(strange), 'access.origin')

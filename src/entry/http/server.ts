@@ -20,6 +20,7 @@ import { jobRoutes } from './jobs.ts'
 import { presses } from './limits.ts'
 import { maskAnswer } from './mask.ts'
 import { messageRoutes } from './messages.ts'
+import { metricRoutes } from './metrics.ts'
 import { clientPages } from './pages.ts'
 import { peopleRoutes } from './people.ts'
 import { pictureRoutes } from './pictures.ts'
@@ -27,6 +28,8 @@ import { refuse, toRefusal } from './refusals.ts'
 import { releaseRoutes } from './releases.ts'
 import { docsPolicy, secureHeaders } from './security.ts'
 import { serviceRoutes } from './services.ts'
+import { slackRoutes } from './slack.ts'
+import { surfaceRoutes } from './surfaces.ts'
 
 export interface HttpServer {
   /** Resolves with the URL once connections are accepted. Fault `entry.port-taken`. */
@@ -128,6 +131,9 @@ const areas: ((app: App, deps: ServerDeps) => void)[] = [
   alertRoutes,
   incidentRoutes,
   pictureRoutes,
+  surfaceRoutes,
+  metricRoutes,
+  slackRoutes,
 ]
 
 function healthRoute(app: App): void {

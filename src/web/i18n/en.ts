@@ -26,6 +26,9 @@ export const en = {
   'live.connecting': 'Connecting…',
   'live.lost': 'Connection lost. What you see may be old; connecting again…',
   'live.back': 'Connected again. Everything is up to date.',
+  'surfaces.down': '{name} has been down since',
+  'surfaces.connecting': '{name} has been connecting since',
+  'surfaces.waiting': { one: '{count} message waits', other: '{count} messages wait' },
 
   // The person
   'person.menu': 'Your account',

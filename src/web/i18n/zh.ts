@@ -27,6 +27,9 @@ export const zh: Record<Key, Sentence> = {
   'live.connecting': '连接中…',
   'live.lost': '连接已断开，当前内容可能已过时，正在重新连接…',
   'live.back': '已重新连接，内容已是最新。',
+  'surfaces.down': '{name} 中断，始于',
+  'surfaces.connecting': '{name} 正在连接，始于',
+  'surfaces.waiting': { one: '{count} 条消息等待发送', other: '{count} 条消息等待发送' },
 
   // The person
   'person.menu': '你的账户',

@@ -7,6 +7,7 @@ import { useLine } from '../live/provider.tsx'
 import { useIncidents } from '../queries.ts'
 import { useMe } from '../session.tsx'
 import { PersonMenu } from './PersonMenu.tsx'
+import { SurfaceBanner } from './SurfaceBanner.tsx'
 import { Switches } from './Switches.tsx'
 
 /** Where one may go; `needs` is the action without which there is nothing to see. */
@@ -48,6 +49,7 @@ export function Shell({ children }: { children: ReactNode }) {
         </div>
       </header>
       <LineBanner />
+      <SurfaceBanner />
       <main className="content" id="content" tabIndex={-1}>
         {children}
       </main>

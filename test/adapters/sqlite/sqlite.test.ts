@@ -5,9 +5,10 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createSqliteStore, SqliteConfig } from '../../../src/adapters/sqlite/index.ts'
-import { afterPrefix, findStatement } from '../../../src/adapters/sqlite/query.ts'
+import { findStatement } from '../../../src/adapters/sqlite/query.ts'
 import { schemaVersion } from '../../../src/adapters/sqlite/schema.ts'
 import { createWrites } from '../../../src/adapters/sqlite/writes.ts'
+import { afterPrefix } from '../../../src/lib/store-arguments.ts'
 
 const secret = 'hunter2-secret'
 

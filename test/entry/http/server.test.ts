@@ -71,7 +71,7 @@ describe('the client', () => {
     expect((await ask('identity')).body).toBe(plain)
   })
 
-  test.each(['/api', '/api/nothing', '/api/v2/releases', '/metrics', '/metrics/x', '/mcp', '/assets/nothing'])(
+  test.each(['/api', '/api/nothing', '/api/v2/releases', '/metrics/x', '/mcp', '/assets/nothing'])(
     'its page is not what a browser is shown for %s',
     async (url) => {
       const response = await console.server.inject({ url, headers: { ...html, 'x-person': 'alice' } })
@@ -293,13 +293,18 @@ describe('the description of the interface', () => {
       'actions',
       'hosts',
       'services',
+      'surfaces',
     ]) {
       expect(paths[`/api/v1/${path}`], path).toBeDefined()
     }
     const list = paths['/api/v1/releases'].get
     expect(list.parameters.map(({ name }: { name: string }) => name)).toContain('before')
     expect(list.responses['200'].content['application/json'].schema.properties.releases.type).toBe('array')
-    expect(Object.keys(paths).filter((path) => !path.startsWith('/api/v1/'))).toEqual(['/healthz', '/v1/alerts'])
+    expect(Object.keys(paths).filter((path) => !path.startsWith('/api/v1/'))).toEqual([
+      '/healthz',
+      '/metrics',
+      '/v1/alerts',
+    ])
   })
 
   test('says how one signs in, and which routes need nobody to', async () => {

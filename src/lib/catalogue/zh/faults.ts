@@ -73,6 +73,34 @@ export const faults: Readonly<Record<string, string>> = {
   'start Rollcall again': '请重新启动 Rollcall',
   'A document holds what JSON cannot carry.': '文档中有 JSON 无法表示的内容。',
   '{row} holds a document that cannot be read.': '{row} 中的文档无法读取。',
+  // MongoDB.
+  'MongoDB did not accept the user and password of the connection string.':
+    'MongoDB 不接受连接字符串中的用户名和密码。',
+  'put the right ones, and authSource when the user lies in another database, into the variable that store.uriEnv names':
+    '请在 store.uriEnv 所指的环境变量中填写正确的用户名和密码；若该用户属于其他数据库，还需加上 authSource',
+  'The MongoDB user may not do what Rollcall needs in the database {name}.':
+    'MongoDB 用户没有 Rollcall 在数据库 {name} 中所需的权限。',
+  'give it the role readWrite on {name}': '请授予它在 {name} 上的 readWrite 角色',
+  'There is no room left on the disk of MongoDB.': 'MongoDB 的磁盘没有剩余空间。',
+  'free space there; what was refused can then be done again': '请在那里释放空间；之后可重新执行被拒绝的操作',
+  'The database {name} has an index with other options than that of Rollcall.':
+    '数据库 {name} 中有一个索引，其选项与 Rollcall 的不同。',
+  'drop that index; Rollcall makes its own at the start': '请删除该索引；Rollcall 会在启动时创建自己的索引',
+  'MongoDB does not answer (database {name}).': 'MongoDB 没有应答（数据库 {name}）。',
+  'check that it runs and can be reached from here; Rollcall goes on by itself once it answers':
+    '请检查它是否运行，以及能否从这里连接；恢复应答后 Rollcall 会自动继续',
+  'MongoDB failed (database {name}).': 'MongoDB 出错（数据库 {name}）。',
+  'MongoDB refused a command with code {code#} (database {name}).':
+    'MongoDB 拒绝了一条命令，错误码 {code}（数据库 {name}）。',
+  'look into the log of MongoDB, then try again': '请查看 MongoDB 的日志后重试',
+  'The connection string of MongoDB cannot be used.': 'MongoDB 的连接字符串无法使用。',
+  'write it as mongodb://user:password@host:27017/ or mongodb+srv://…, special characters of the password as %XX':
+    '请写成 mongodb://user:password@host:27017/ 或 mongodb+srv://… 的形式，密码中的特殊字符写成 %XX',
+  'The connection to MongoDB was lost and it cannot be told whether the last write arrived.':
+    '与 MongoDB 的连接已断开，无法得知最后一次写入是否到达。',
+  'look whether it is there before doing it again': '请先查看它是否已存在，再决定是否重做',
+  'MongoDB holds a document that cannot be read.': 'MongoDB 中有一个无法读取的文档。',
+  'stop Rollcall and restore a backup of its database': '请停止 Rollcall，并恢复其数据库的备份',
   // Flows.
   'There is no flow {id^}.': '没有流程 {id}。',
   'check the id': '请检查编号',
@@ -165,4 +193,6 @@ export const faults: Readonly<Record<string, string>> = {
   'ended the call with exit {code}.': '以退出码 {code} 结束了调用。',
   'ended the call before its answer was whole': '在应答完整之前结束了调用',
   'did not open a channel': '没有打开通道',
+  // Several processes on one store.
+  'Another process goes on with this.': '另一个进程已接手此事。',
 }

@@ -1,0 +1,404 @@
+import { asFault } from '../../lib/fault.ts'
+import type { Log } from '../../lib/log.ts'
+import type { Leads } from '../../ports/lead.ts'
+import type { Store } from '../../ports/store.ts'
+import type { Sender } from '../../ports/surface.ts'
+import { choose } from './outbox-choose.ts'
+import { type Desk, deliver, type Outcome, type Place, type Queue } from './outbox-deliver.ts'
+import { rank } from './outbox-rank.ts'
+import { createSends, createWindow, restoreWindow } from './outbox-rates.ts'
+import { createRows, type Kept, noted, type PostNow } from './outbox-row.ts'
+import { backOff, type Timers } from './outbox-timers.ts'
+
+/** With more waiting rows than this they are looked through less often than each poll. */
+const MANY = 200
+const STORE_RETRY_MS = 1_000
+const VAIN_MS = 100
+
+export interface SurfaceStatus {
+  waiting: number
+  oldest?: string
+  refused: number
+  refusal?: string
+}
+
+/** What goes out to one surface. */
+export interface SurfaceOutbox {
+  readonly sender: Sender
+  /** Notes what is to be shown; resolves when that is durable. Throws the store's faults. */
+  note(post: PostNow): Promise<void>
+  /** Stands for the lead; resolves when what waits is known, if this process has it at once. */
+  open(): Promise<void>
+  close(ms: number): Promise<void>
+  status(): Promise<SurfaceStatus>
+  idle(): Promise<void>
+}
+
+interface Line extends Place {
+  /** The surface's id of the channel. */
+  place: string
+  running: Promise<void> | undefined
+  /** On the steady clock. */
+  notBefore: number
+  attempts: number
+  restored: boolean
+  /** The row for which there was nothing to do, as it turned out. */
+  vain: string | undefined
+}
+
+export interface SurfaceOptions {
+  store: Store
+  sender: Sender
+  leads: Leads
+  exclusive: boolean
+  log: Pick<Log, 'info' | 'warn'>
+  clock: () => Date
+  pollMs: number
+  timers: Timers
+  random: () => number
+  /** Notes what a process that died has not. Throws the store's faults. */
+  catchUp(): Promise<void>
+}
+
+/**
+ * One surface's part of the outbox. Only the holder of the lead `outbox/<surface>` sends. It has a line per place, with one send
+ * at a time in each; a place that has to wait holds up no other, an outage of the surface all.
+ */
+export function createSurfaceOutbox(options: SurfaceOptions): SurfaceOutbox {
+  const { store, sender, leads, exclusive, log, clock, pollMs, timers, random, catchUp } = options
+  const { surface } = sender
+  const rows = createRows(store, surface)
+  const waiting = new Map<string, Kept>()
+  const refused = new Map<string, Kept>()
+  const lines = new Map<string, Line>()
+  const whole = { notBefore: 0, attempts: 0 }
+  const idlers = new Set<() => void>()
+  const cancels = new Map<string, () => void>()
+  const resting = new Set<() => void>()
+  let lead: ReturnType<Leads['campaign']> | undefined
+  let loaded = false
+  let loading: Promise<void> | undefined
+  let closing = false
+  /** On the steady clock; of the timer, if there is one. */
+  let pumpAt = 0
+
+  const held = () => lead?.held() === true
+
+  const keep = (kept: Kept | undefined) => {
+    if (kept === undefined) return
+    const { key } = kept.row
+    for (const [map, belongs] of [
+      [waiting, kept.row.waiting],
+      [refused, kept.row.refused],
+    ] as const) {
+      const known = map.get(key)
+      if (known !== undefined && known.version > kept.version) continue
+      if (belongs) map.set(key, kept)
+      else map.delete(key)
+    }
+  }
+
+  /** One timer for each purpose. */
+  const later = (purpose: string, ms: number, run: () => void) => {
+    cancels.get(purpose)?.()
+    const cancel = timers.after(ms, () => {
+      cancels.delete(purpose)
+      run()
+    })
+    cancels.set(purpose, cancel)
+  }
+
+  /** Ends early when the outbox is closed. */
+  const rest = (ms: number) =>
+    new Promise<void>((resolve) => {
+      const cancel = timers.after(ms, () => done())
+      const done = () => {
+        cancel()
+        resting.delete(done)
+        resolve()
+      }
+      resting.add(done)
+    })
+
+  /** Repeats a call on the store until it is answered: what was sent should be recorded. */
+  const patiently = async <T>(still: () => boolean, work: () => Promise<T>): Promise<T | undefined> => {
+    for (let warned = false; ; warned = true) {
+      try {
+        return await work()
+      } catch (error) {
+        const { code, retry } = asFault(error)
+        if (!retry || closing || !still()) throw error
+        if (!warned) log.warn({ surface, code }, 'outbox cannot record what was sent, tried again')
+        await rest(STORE_RETRY_MS)
+      }
+    }
+  }
+
+  /** For one send: what was begun before a change of hands is not recorded after it, though the lead came back. */
+  const deskNow = (): Desk => {
+    const fence = lead?.fence()
+    const still = () => held() && lead?.fence() === fence
+    const patient = <T>(work: () => Promise<T>) => patiently(still, work)
+    return { sender, store, rows, clock, steady: timers.steady, held: still, keep, patiently: patient }
+  }
+
+  const lineOf = (place: string): Line => {
+    const known = lines.get(place)
+    if (known !== undefined) return known
+    const line: Line = {
+      place,
+      window: createWindow(sender.rates),
+      sends: createSends(store, { surface, place }, sender.rates),
+      oneByOne: false,
+      running: undefined,
+      notBefore: 0,
+      attempts: 0,
+      restored: false,
+      vain: undefined,
+    }
+    lines.set(place, line)
+    return line
+  }
+
+  const restore = async (line: Line) => {
+    const doubtful = [...waiting.values()].flatMap(({ row: { place, key, triedAt: at } }) =>
+      place === line.place && at !== undefined ? [{ key, at }] : [],
+    )
+    await restoreWindow(line, doubtful, { wall: clock(), steady: timers.steady })
+    line.restored = true
+  }
+
+  const run = (line: Line, work: () => Promise<Outcome | undefined>) => {
+    line.running = work()
+      .then(
+        (outcome) => settle(line, outcome),
+        (error: unknown) => {
+          log.warn(
+            { surface, place: line.place, code: asFault(error).code },
+            'outbox cannot use the store, tried again',
+          )
+          line.notBefore = timers.steady() + STORE_RETRY_MS
+        },
+      )
+      .finally(() => {
+        line.running = undefined
+        pump()
+      })
+  }
+
+  const settle = (line: Line, outcome: Outcome | undefined) => {
+    if (outcome === undefined || outcome.at === 'nothing' || outcome.at === 'stopped') return
+    if (outcome.at !== 'later' || outcome.scope === 'place') {
+      if (whole.attempts > 0) log.info({ surface }, 'surface takes messages again')
+      whole.attempts = 0
+    }
+    if (outcome.at !== 'later') line.attempts = 0
+    if (outcome.at === 'refused') {
+      const { why, next } = outcome
+      log.warn({ surface, place: line.place, why, next }, 'message refused by the surface')
+    }
+    if (outcome.at === 'later') {
+      const { scope, why } = outcome
+      const delayed = scope === 'surface' ? whole : line
+      if (delayed.attempts === 0) log.warn({ surface, place: line.place, scope, why }, 'surface takes no message now')
+      const now = timers.steady()
+      const until = now + backOff(outcome.ms, delayed.attempts, random)
+      // Several sends that fail in one outage are one failure.
+      if (delayed.notBefore <= now) delayed.attempts++
+      delayed.notBefore = Math.max(delayed.notBefore, until)
+    }
+  }
+
+  const send = async (line: Line, key: string, queue: Queue) => {
+    const outcome = await deliver(deskNow(), line, key, queue)
+    // What changes under our hands again and again must not keep us busy.
+    if (outcome.at === 'nothing' && line.vain === key) line.notBefore = timers.steady() + VAIN_MS
+    line.vain = outcome.at === 'nothing' ? key : undefined
+    return outcome
+  }
+
+  /** When a line may send at the earliest, whatever it is. */
+  const earliest = (line: Line, now: number) =>
+    Math.max(whole.notBefore, line.notBefore, line.restored ? now + line.window.wait(now, rank.approval) : 0)
+
+  const pumpIn = (ms: number) => {
+    const at = timers.steady() + ms
+    if (cancels.has('pump') && pumpAt <= at) return
+    pumpAt = at
+    later('pump', ms, pump)
+  }
+
+  /** Starts whatever may be sent now, and comes back when something else may. */
+  const pump = () => {
+    if (!loaded || closing || !held()) return settled()
+    const now = timers.steady()
+    let next = Number.POSITIVE_INFINITY
+    for (const [place, all] of Map.groupBy(waiting.values(), ({ row }) => row.place)) {
+      const line = lineOf(place)
+      if (line.running !== undefined) continue
+      const from = earliest(line, now)
+      if (from > now) {
+        next = Math.min(next, from - now)
+        continue
+      }
+      // After an outage one goes ahead, and the others follow when it got through.
+      if (whole.attempts > 0 && [...lines.values()].some(({ running }) => running !== undefined)) continue
+      if (!line.restored) {
+        run(line, async () => void (await restore(line)))
+        continue
+      }
+      const wait = (urgency: number) => line.window.wait(now, urgency)
+      const choice = choose(all, { waiting, wait, now: clock().getTime() })
+      if ('key' in choice) run(line, () => send(line, choice.key, choice.queue))
+      else next = Math.min(next, choice.next)
+    }
+    if (next !== Number.POSITIVE_INFINITY) pumpIn(next)
+    settled()
+  }
+
+  /** After one row was noted: looks at all that waits only if something may come of it. */
+  const nudge = (place: string) => {
+    const line = lines.get(place)
+    if (line === undefined || !loaded) return pump()
+    if (line.running !== undefined) return
+    const now = timers.steady()
+    const from = earliest(line, now)
+    if (from > now) pumpIn(from - now)
+    else pump()
+  }
+
+  const settled = () => {
+    const busy = [...lines.values()].some(({ running }) => running !== undefined)
+    if (busy || loading !== undefined) return
+    for (const done of idlers) done()
+    idlers.clear()
+  }
+
+  const look = async () => {
+    const before = new Map(waiting)
+    const found = await rows.waiting()
+    const keys = new Set(found.map(({ row }) => row.key))
+    for (const kept of found) keep(kept)
+    // Another process found that there is nothing to send: edited back, say.
+    for (const [key, kept] of before) if (!keys.has(key) && waiting.get(key) === kept) waiting.delete(key)
+  }
+
+  const load = async () => {
+    await catchUp()
+    await look()
+    const unlike = (row: Kept['row'] | undefined) =>
+      row?.refused === true ? { ...row, waiting: true, refused: false, since: clock().toISOString() } : undefined
+    // What was refused is tried once more by every new holder: somebody may have done what it takes.
+    for (const { row } of await rows.refused()) keep(await rows.change(row.key, unlike))
+    loaded = true
+  }
+
+  const poll = () => {
+    if (exclusive || closing) return
+    later('poll', pollMs * Math.max(1, Math.min(waiting.size / MANY, 20)), async () => {
+      try {
+        if (loaded && held()) await look()
+      } catch (error) {
+        log.warn({ surface, code: asFault(error).code }, 'outbox cannot look for what waits')
+      }
+      pump()
+      poll()
+    })
+  }
+
+  const unread = (error: unknown) =>
+    log.warn({ surface, code: asFault(error).code }, 'outbox cannot be read, tried again')
+
+  const gained = async () => {
+    while (held() && !loaded && !closing) {
+      try {
+        await load()
+      } catch (error) {
+        unread(error)
+        await rest(STORE_RETRY_MS)
+      }
+    }
+    loading = undefined
+    pump()
+    poll()
+  }
+
+  const lost = async () => {
+    loaded = false
+    waiting.clear()
+    refused.clear()
+    // What is being sent ends before this process may gain the lead again: never two at once in a line.
+    if (!closing) await Promise.all([...lines.values()].map(({ running }) => running))
+    lines.clear()
+    settled()
+  }
+
+  return {
+    sender,
+
+    note: async (post) => {
+      const place = sender.place(post.channel)
+      if (place === undefined) return
+      const where = { surface, place, at: clock().toISOString() }
+      const kept = await rows.change(post.key, (row) => noted(row, post, where))
+      if (!held()) return
+      keep(kept)
+      nudge(place)
+    },
+
+    open: async () => {
+      if (!exclusive) await catchUp().catch(unread)
+      let entered = () => {}
+      const entering = new Promise<void>((resolve) => {
+        entered = resolve
+      })
+      lead = leads.campaign(`outbox/${surface}`, {
+        gained: () => {
+          loading = gained()
+          return loading.then(entered)
+        },
+        lost,
+      })
+      if (exclusive) await entering
+    },
+
+    close: async (ms) => {
+      closing = true
+      for (const cancel of cancels.values()) cancel()
+      cancels.clear()
+      for (const done of resting) done()
+      const running = Promise.all([...lines.values()].map((line) => line.running))
+      let cancel = () => {}
+      await Promise.race([running, new Promise<void>((resolve) => (cancel = timers.after(ms, resolve)))])
+      cancel()
+      loaded = false
+      settled()
+      await lead?.release()
+    },
+
+    status: async () => {
+      const [out, parked] = loaded
+        ? [[...waiting.values()], [...refused.values()]]
+        : await Promise.all([rows.waiting(), rows.refused()])
+      return statusOf(out, parked)
+    },
+
+    idle: async () => {
+      pump()
+      const busy = loading !== undefined || [...lines.values()].some(({ running }) => running !== undefined)
+      if (busy && !closing) await new Promise<void>((resolve) => idlers.add(resolve))
+    },
+  }
+}
+
+function statusOf(out: readonly Kept[], parked: readonly Kept[]): SurfaceStatus {
+  const oldest = out.map(({ row }) => row.since).sort()[0]
+  const refusals = parked.flatMap(({ row }) => row.refusal ?? [])
+  const last = refusals.sort((a, b) => b.at.localeCompare(a.at))[0]
+  return {
+    waiting: out.length,
+    ...(oldest === undefined ? {} : { oldest }),
+    refused: parked.length,
+    ...(last === undefined ? {} : { refusal: last.next === '' ? last.why : `${last.why} Next: ${last.next}` }),
+  }
+}

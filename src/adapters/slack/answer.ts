@@ -1,0 +1,183 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { z } from 'zod'
+import { translateMessage } from '../../lib/catalogue/message.ts'
+import { translate } from '../../lib/catalogue/translate.ts'
+import type { Message } from '../../ports/chat.ts'
+import type { Answer, Envelope, Sent } from '../../ports/surface.ts'
+import { type Bot, call } from './bot.ts'
+import { sentOf } from './outcome.ts'
+import { type OneMessage, render, type Shown } from './render.ts'
+import { textParts } from './render-text.ts'
+import { pictureFile } from './upload.ts'
+
+/** Where a deed was done, for the answer. */
+export const replySchema = z.object({
+  channel: z.string().optional(),
+  /** The thread it was done in. */
+  thread: z.string().optional(),
+  /** A direct message: nobody else reads there. */
+  direct: z.boolean().optional(),
+})
+export type Reply = z.infer<typeof replySchema>
+
+const MOST_REMEMBERED = 2000
+const USES = 5
+
+/** Remembers where this deed may be answered, for as long as Slack takes it. */
+export function rememberResponse(bot: Bot, id: string, url: unknown): void {
+  if (typeof url !== 'string' || !/^https?:\/\//.test(url)) return
+  const now = bot.clock().getTime()
+  for (const [each, { until }] of bot.responses) {
+    if (until > now && bot.responses.size < MOST_REMEMBERED) break
+    bot.responses.delete(each)
+  }
+  if (!bot.responses.has(id)) bot.responses.set(id, { url, left: USES, until: now + bot.timings.responseUrl })
+}
+
+const FILE_TRIES = 3
+
+/** Slack refuses the blocks as they are. */
+class BlocksRefused extends Error {}
+
+/** Tells the one who did it. Never throws. */
+export async function answerEnvelope(bot: Bot, envelope: Envelope, answer: Answer): Promise<Sent> {
+  const reply = replySchema.safeParse(envelope.reply)
+  const to = { id: envelope.id, user: envelope.user, reply: reply.success ? reply.data : {} }
+  try {
+    const pictures = await picturesOf(bot, answer)
+    let shown = [...pictures.values()].some((each) => each !== undefined)
+    let native = bot.config.nativeBlocks
+    for (let waits = 0; ; ) {
+      try {
+        return await tell(bot, to, drawn(bot, answer, { native, pictures }))
+      } catch (error) {
+        if (!(error instanceof BlocksRefused) || !(shown || native)) throw error
+        // A picture that has just been uploaded may not be ready; after that, only what every Slack shows.
+        if (shown && waits < FILE_TRIES) await sleep(bot.timings.fileReady * 2 ** waits++)
+        else {
+          for (const [id, each] of pictures) pictures.set(id, each === undefined ? undefined : 'thread')
+          shown = false
+          native = false
+        }
+      }
+    }
+  } catch (error) {
+    bot.log.warn({ err: error, envelope: envelope.id }, 'slack answer not sent')
+    return { at: 'later', ms: 5000, scope: 'place', why: 'The answer could not be prepared.', arrived: 'no' }
+  }
+}
+
+/** A short word of the surface itself to one person. Never throws. */
+export async function say(bot: Bot, to: { id: string; user: string; reply: Reply }, text: string): Promise<Sent> {
+  try {
+    return await tell(bot, to, drawn(bot, { ok: false, text }, { native: false, pictures: new Map() }))
+  } catch (error) {
+    bot.log.warn({ err: error }, 'slack word not said')
+    return { at: 'later', ms: 5000, scope: 'place', why: 'The answer could not be prepared.', arrived: 'no' }
+  }
+}
+
+async function picturesOf(bot: Bot, { message }: Answer): Promise<Map<string, Shown>> {
+  const pictures = new Map<string, Shown>()
+  for (const block of message?.blocks ?? []) {
+    if (block.type !== 'picture') continue
+    const file = await pictureFile(bot, block.id, block.alt)
+    pictures.set(block.id, file?.ok ? { file: file.file } : undefined)
+  }
+  return pictures
+}
+
+/** ✅ or ⚠️ with the sentence, and the message under it. */
+function drawn(
+  bot: Bot,
+  { ok, text, message }: Answer,
+  { native, pictures }: { native: boolean; pictures: ReadonlyMap<string, Shown> },
+): OneMessage[] {
+  const line = `${ok ? '✅' : '⚠️'} ${translate(text, bot.language)}`
+  const options = { native, mention: bot.mention, picture: (id: string) => pictures.get(id), words: bot.words }
+  const head: Message = {
+    title: 'Rollcall',
+    tone: 'plain',
+    blocks: [{ type: 'text', text: line }],
+    buttons: [],
+  }
+  const said = render(head, options).messages.map((each, at) => ({
+    ...each,
+    text: at === 0 ? each.text.replace(/^Rollcall\n/, '') : each.text,
+    blocks: each.blocks.filter(({ type }) => type !== 'header'),
+  }))
+  if (message === undefined) return said
+  const shown = translateMessage(message, bot.language)
+  const rendered = render(shown, options)
+  const [first] = rendered.messages
+  const lines = textParts(line, bot.mention).map(({ block }) => block)
+  // Sentence and message in one where they fit.
+  if (lines.length + first.blocks.length <= 50 && !line.includes(shown.title)) {
+    const text = `${said[0]?.text ?? ''}\n${first.text}`.slice(0, 3000)
+    return [{ text, blocks: [...lines, ...first.blocks] }, ...rendered.messages.slice(1)]
+  }
+  return [...said, ...rendered.messages]
+}
+
+async function tell(
+  bot: Bot,
+  { id, user, reply }: { id: string; user: string; reply: Reply },
+  messages: OneMessage[],
+): Promise<Sent> {
+  let last: Sent = { at: 'sent', identity: null }
+  for (const message of messages) {
+    last = await tellOne(bot, { id, user, reply }, message)
+    if (last.at !== 'sent') return last
+  }
+  return last
+}
+
+/** By the deed's own address while it holds, else where it was done, else in a direct message. */
+async function tellOne(
+  bot: Bot,
+  { id, user, reply }: { id: string; user: string; reply: Reply },
+  message: OneMessage,
+): Promise<Sent> {
+  if (await byResponse(bot, id, message)) return { at: 'sent', identity: null }
+  const { channel, thread, direct } = reply
+  const under = thread === undefined ? {} : { thread_ts: thread }
+  if (channel !== undefined && direct !== true) {
+    const posted = await call(bot, () => bot.client.chat.postEphemeral({ channel, user, ...message, ...under }))
+    if (posted.ok) return { at: 'sent', identity: null }
+    if (posted.failure.kind !== 'refused') return sentOf(posted.failure, false)
+    if (posted.failure.error === 'invalid_blocks') throw new BlocksRefused()
+    bot.log.info({ error: posted.failure.error }, 'slack answer goes to a direct message')
+  }
+  const place = direct === true && channel !== undefined ? channel : user
+  const posted = await call(bot, () =>
+    bot.client.chat.postMessage({
+      channel: place,
+      unfurl_links: false,
+      unfurl_media: false,
+      ...message,
+      ...(direct ? under : {}),
+    }),
+  )
+  if (posted.ok) return { at: 'sent', identity: null }
+  if (posted.failure.kind === 'refused' && posted.failure.error === 'invalid_blocks') throw new BlocksRefused()
+  return sentOf(posted.failure, false)
+}
+
+async function byResponse(bot: Bot, id: string, message: OneMessage): Promise<boolean> {
+  const response = bot.responses.get(id)
+  if (response === undefined || response.left <= 0 || response.until <= bot.clock().getTime()) return false
+  response.left -= 1
+  try {
+    const answer = await fetch(response.url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ response_type: 'ephemeral', replace_original: false, ...message }),
+      redirect: 'error',
+      signal: AbortSignal.timeout(bot.timings.call),
+    })
+    await answer.body?.cancel()
+    return answer.ok
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,55 @@
+import { z } from 'zod'
+import { type Bot, call } from './bot.ts'
+import type { Failure } from './calls.ts'
+
+const EVENT_TYPE = 'rollcall_message'
+const payload = z.object({ key: z.string(), revision: z.number(), part: z.number().default(0) })
+const seenMessage = z.object({
+  ts: z.string(),
+  metadata: z.object({ event_type: z.literal(EVENT_TYPE), event_payload: payload }),
+})
+
+/** Slack's clock may go before or after ours. */
+const CLOCKS_APART_S = 300
+const PAGES = 10
+const PAGE = 200
+
+export function metadataOf(key: string, revision: number, part: number) {
+  return { event_type: EVENT_TYPE, event_payload: { key, revision, part } }
+}
+
+/** The parts of a message that stand there, by their number. */
+export type Found = Map<number, { ts: string; revision: number }>
+
+/**
+ * Looks through a channel, or a thread, for what was sent under this key since then: by the metadata that each message carries.
+ */
+export async function findSent(
+  bot: Bot,
+  { key, channel, thread, since }: { key: string; channel: string; thread?: string; since: string },
+): Promise<{ ok: true; found: Found } | { ok: false; failure: Failure }> {
+  const found: Found = new Map()
+  const oldest = String(Math.max(0, Math.floor(Date.parse(since) / 1000) - CLOCKS_APART_S))
+  let cursor: string | undefined
+  for (let page = 0; page < PAGES; page++) {
+    const common = { channel, oldest, limit: PAGE, include_all_metadata: true, ...(cursor ? { cursor } : {}) }
+    const answer = await call(bot, () =>
+      thread === undefined
+        ? bot.client.conversations.history(common)
+        : bot.client.conversations.replies({ ...common, ts: thread }),
+    )
+    if (!answer.ok) return answer
+    for (const message of answer.value.messages ?? []) {
+      const seen = seenMessage.safeParse(message)
+      if (!seen.success || seen.data.metadata.event_payload.key !== key) continue
+      const { part, revision } = seen.data.metadata.event_payload
+      const known = found.get(part)
+      // Should it stand there twice, the older one is the one that people have answered.
+      if (known === undefined || Number(seen.data.ts) < Number(known.ts))
+        found.set(part, { ts: seen.data.ts, revision })
+    }
+    cursor = answer.value.response_metadata?.next_cursor
+    if (cursor === undefined || cursor === '') break
+  }
+  return { ok: true, found }
+}

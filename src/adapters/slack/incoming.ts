@@ -1,0 +1,353 @@
+import { App, type ReceiverEvent } from '@slack/bolt'
+import { z } from 'zod'
+import type { Deed, Envelope } from '../../ports/surface.ts'
+import { answerEnvelope, type Reply, rememberResponse, say } from './answer.ts'
+import { type Bot, call } from './bot.ts'
+import { clientOptions } from './calls.ts'
+import { errorsOf, FORM, formData, formView, PRESS, pressData, pressView, stateSchema, valuesOf } from './forms.ts'
+import { carriedBy } from './render-buttons.ts'
+import { typedLine } from './text.ts'
+
+const NOT_TAKEN = {
+  say: 'Rollcall could not store this just now, so it may not have been taken. Next: do it again in a moment',
+}
+const UNKNOWN = { say: 'This button is none that Rollcall still knows. Next: /status shows what may be done now' }
+const AGAIN = { next: 'press the button again' }
+
+const channelField = z.object({ id: z.string() }).nullish()
+const commandBody = z.object({
+  command: z.string(),
+  text: z.string().default(''),
+  user_id: z.string(),
+  channel_id: z.string(),
+  trigger_id: z.string(),
+  response_url: z.string().optional(),
+})
+const eventBody = z.object({
+  event_id: z.string(),
+  event: z.object({
+    type: z.string(),
+    subtype: z.string().optional(),
+    user: z.string().optional(),
+    bot_id: z.string().optional(),
+    text: z.string().default(''),
+    channel: z.string(),
+    channel_type: z.string().optional(),
+    thread_ts: z.string().optional(),
+  }),
+})
+const actionBody = z.object({
+  trigger_id: z.string(),
+  user: z.object({ id: z.string() }),
+  channel: channelField,
+  container: z.object({ channel_id: z.string().optional(), thread_ts: z.string().optional() }).nullish(),
+  response_url: z.string().optional(),
+  actions: z.array(z.object({ action_id: z.string(), value: z.string().optional() })).min(1),
+})
+const viewBody = z.object({
+  user: z.object({ id: z.string() }),
+  view: z.object({
+    id: z.string(),
+    hash: z.string(),
+    private_metadata: z.string(),
+    callback_id: z.string(),
+    state: stateSchema,
+  }),
+})
+
+/** What the handler of an event says about it: Bolt would acknowledge events before anybody has heard them. */
+interface Verdict {
+  taken: boolean
+}
+const verdictOf = (context: object): Verdict | undefined =>
+  'verdict' in context ? (context.verdict as Verdict | undefined) : undefined
+
+/** Bolt's App whose events are acknowledged only once they are durable, and which never throws. */
+class HoldingApp extends App {
+  override async processEvent(event: ReceiverEvent): Promise<void> {
+    // Only events of the Events API are acknowledged by Bolt itself.
+    if (event.body.event === undefined) return await super.processEvent(event)
+    const verdict: Verdict = { taken: true }
+    const held = { ...event, ack: async () => {}, customProperties: { ...event.customProperties, verdict } }
+    await super.processEvent(held)
+    if (verdict.taken) await event.ack()
+  }
+}
+
+export interface Incoming {
+  app: App
+  /** Takes nothing more in; resolves when what was begun is done, at the latest after `ms`. */
+  drain(ms: number): Promise<void>
+}
+
+/**
+ * What people do, as envelopes. An envelope is durable before its deed is acknowledged. Its id is the same whenever and on
+ * whichever way Slack delivers the deed again: `event_id` for events; `trigger_id`, made once for each deed, for commands and
+ * buttons (the id of the socket's envelope does not exist over HTTP); id and hash of the view for a submission.
+ */
+export function createIncoming(bot: Bot, botToken: string): Incoming {
+  const app: App = new HoldingApp({
+    token: botToken,
+    // Slack being away must not throw inside of the constructor.
+    deferInitialization: true,
+    receiver: { init: () => {}, start: async () => {}, stop: async () => {} },
+    convoStore: false,
+    logger: clientOptions({ apiUrl: bot.config.apiUrl, timings: bot.timings, log: bot.log }).logger,
+    clientOptions: clientOptions({ apiUrl: bot.config.apiUrl, timings: bot.timings, log: bot.log }),
+  })
+  const running = new Set<Promise<unknown>>()
+  let stopped = false
+  const names = new Map(Object.entries(bot.config.channels).map(([name, id]) => [id, name]))
+
+  const track = <T>(work: Promise<T>): Promise<T> => {
+    const quiet = work.then(
+      () => {},
+      (error: unknown) => bot.log.warn({ err: error }, 'slack deed not handled'),
+    )
+    running.add(quiet)
+    quiet.finally(() => running.delete(quiet))
+    return work
+  }
+
+  const envelopeOf = (id: string, user: string, reply: Reply, deed: Deed): Envelope => {
+    const channel = names.get(reply.channel ?? '')
+    return {
+      surface: 'slack',
+      id: id.slice(0, 200),
+      user: user.slice(0, 200),
+      ...(channel === undefined ? {} : { channel }),
+      deed,
+      reply: { ...reply },
+      at: bot.clock().toISOString(),
+    }
+  }
+
+  /** True once it is durable. Slack waits 3 s; what is not durable well before that is not acknowledged. */
+  const accept = async (envelope: Envelope): Promise<boolean> => {
+    if (stopped) return false
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<boolean>((resolve) => {
+      timer = setTimeout(() => resolve(false), bot.timings.accept)
+    })
+    const durable = track(
+      (async () => {
+        try {
+          await bot.reception().accept(envelope)
+          return true
+        } catch (error) {
+          bot.log.warn({ err: error, envelope: envelope.id }, 'slack envelope not accepted')
+          return false
+        }
+      })(),
+    )
+    try {
+      return await Promise.race([durable, late])
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  /** The one who did it is told, as Slack does not always deliver again. */
+  const notTaken = (envelope: Envelope, reply: Reply): void => {
+    track(say(bot, { id: envelope.id, user: envelope.user, reply }, NOT_TAKEN.say))
+  }
+
+  app.command(/.*/, async ({ body, ack }) => {
+    const {
+      command,
+      text,
+      user_id: user,
+      channel_id: channel,
+      trigger_id: trigger,
+      response_url,
+    } = commandBody.parse(body)
+    const line = typedLine(`${command.startsWith('/') ? command : `/${command}`} ${text}`, undefined)
+    const reply: Reply = { channel, ...(channel.startsWith('D') ? { direct: true } : {}) }
+    const envelope = envelopeOf(`command/${trigger}`, user, reply, { kind: 'typed', text: line })
+    rememberResponse(bot, envelope.id, response_url)
+    const form = stopped ? undefined : bot.reception().form(line)
+    if (form !== undefined) {
+      const view = formView(form, { command: form.command, ...reply }, bot.words, bot.language)
+      const usage = bot.reception().commands.find(({ name }) => name === form.command.split(' ', 1)[0])?.usage[0] ?? ''
+      const instead = `/${form.command} ${usage}`.trim()
+      track(openModal(envelope, reply, trigger, view, instead))
+      return await ack()
+    }
+    if (await accept(envelope)) return await ack()
+    notTaken(envelope, reply)
+  })
+
+  /** Within the 3 s that a trigger lives; when it is over, what to type instead is said. */
+  async function openModal(
+    envelope: Envelope,
+    reply: Reply,
+    trigger: string,
+    view: ReturnType<typeof formView>,
+    instead: string,
+  ): Promise<void> {
+    const opened = await call(bot, () => bot.client.views.open({ trigger_id: trigger, view }))
+    if (opened.ok) return
+    const error = opened.failure.kind === 'refused' ? opened.failure.error : opened.failure.kind
+    // It was delivered twice, and the form is open.
+    if (error === 'exchanged_trigger_id') return
+    bot.log.info({ error }, 'slack form not opened')
+    const text = `The form could not be opened in time. Next: ${instead}`
+    await say(bot, { id: envelope.id, user: envelope.user, reply }, text)
+  }
+
+  const hear = async (body: unknown, context: object, botUser: string | undefined): Promise<void> => {
+    const parsed = eventBody.safeParse(body)
+    if (!parsed.success) return
+    const { event_id, event } = parsed.data
+    const direct = event.channel_type === 'im' || event.channel.startsWith('D')
+    // A direct message that mentions the bot comes as both.
+    if (event.type === 'app_mention' ? direct : !direct) return
+    if (event.user === undefined || event.bot_id !== undefined || event.user === botUser) return
+    if (event.subtype !== undefined && event.subtype !== 'file_share' && event.subtype !== 'thread_broadcast') return
+    const reply: Reply = {
+      channel: event.channel,
+      ...(event.thread_ts === undefined ? {} : { thread: event.thread_ts }),
+      ...(direct ? { direct } : {}),
+    }
+    const deed: Deed = { kind: 'typed', text: typedLine(event.text, botUser) }
+    const verdict = verdictOf(context)
+    // A handler that throws has not taken it.
+    if (verdict !== undefined) verdict.taken = false
+    const taken = await accept(envelopeOf(`event/${event_id}`, event.user, reply, deed))
+    if (verdict !== undefined) verdict.taken = taken
+  }
+  app.event('app_mention', ({ body, context }) => track(hear(body, context, context.botUserId)))
+  app.event('message', ({ body, context }) => track(hear(body, context, context.botUserId)))
+
+  app.action(/.*/, async ({ body, ack }) => {
+    const parsed = actionBody.safeParse(body)
+    const action = parsed.data?.actions[0]
+    if (!parsed.success || action === undefined) return await ack()
+    const { trigger_id: trigger, user, response_url } = parsed.data
+    const channel = parsed.data.channel?.id ?? parsed.data.container?.channel_id
+    const thread = parsed.data.container?.thread_ts
+    const reply: Reply = {
+      ...(channel === undefined ? {} : { channel }),
+      ...(thread === undefined ? {} : { thread }),
+      ...(channel?.startsWith('D') ? { direct: true } : {}),
+    }
+    const id = `press/${trigger}`
+    const to = { id, user: user.id, reply }
+    rememberResponse(bot, id, response_url)
+    const carried = carriedBy(action.value)
+    if (carried === undefined) {
+      await ack()
+      await track(say(bot, to, UNKNOWN.say))
+      return
+    }
+    const envelope = envelopeOf(id, user.id, reply, { kind: 'pressed', button: carried.button, fields: {} })
+    if (carried.fields.length > 0) {
+      if (stopped) return
+      // Nothing has happened yet that would have to be kept.
+      await ack()
+      await track(ask(envelope, reply, trigger, carried))
+      return
+    }
+    if (await accept(envelope)) return await ack()
+    notTaken(envelope, reply)
+  })
+
+  /** Whoever may not press is told so at once; everybody else is asked. */
+  async function ask(
+    envelope: Envelope,
+    reply: Reply,
+    trigger: string,
+    { button, label, fields }: NonNullable<ReturnType<typeof carriedBy>>,
+  ): Promise<void> {
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<undefined>((resolve) => {
+      timer = setTimeout(() => resolve(undefined), bot.timings.refusal)
+    })
+    const who = { surface: 'slack' as const, user: envelope.user }
+    const refusal = await Promise.race([bot.reception().refusal(who, button), late]).catch(() => undefined)
+    clearTimeout(timer)
+    if (refusal !== undefined) {
+      await answerEnvelope(bot, envelope, refusal)
+      return
+    }
+    const view = pressView(label || 'Rollcall', fields, { button, ...reply }, bot.words)
+    await openModal(envelope, reply, trigger, view, AGAIN.next)
+  }
+
+  app.view({ type: 'view_submission' }, async ({ body, ack }) => {
+    const { user, view } = viewBody.parse(body)
+    const id = `view/${view.id}/${view.hash}`
+    const values = valuesOf(view.state)
+    const first = Object.keys(values)[0] ?? ''
+    const refuse = async (wrong: Record<string, string>) => {
+      const known = Object.fromEntries(Object.entries(wrong).map(([name, why]) => [name in values ? name : first, why]))
+      await ack({ response_action: 'errors', errors: errorsOf(known, bot.language) })
+    }
+    if (stopped) return
+    const made = deedOf(view.callback_id, view.private_metadata, values)
+    if (made === undefined) return await ack()
+    if ('wrong' in made) return await refuse(made.wrong)
+    if (await accept(envelopeOf(id, user.id, made.reply, made.deed))) return await ack()
+    // The form stays open with what was filled in; there is no other way to say it.
+    await refuse({ [first]: NOT_TAKEN.say })
+  })
+
+  function deedOf(
+    callback: string,
+    data: string,
+    values: Record<string, string>,
+  ): { deed: Deed; reply: Reply } | { wrong: Record<string, string> } | undefined {
+    try {
+      if (callback === PRESS) {
+        const { button, ...reply } = pressData.parse(JSON.parse(data))
+        return { deed: { kind: 'pressed', button, fields: values }, reply }
+      }
+      if (callback !== FORM) return undefined
+      const { command, ...reply } = formData.parse(JSON.parse(data))
+      const line = bot.reception().line(command, values)
+      if ('wrong' in line) return line
+      return { deed: { kind: 'typed', text: line.text }, reply }
+    } catch (error) {
+      bot.log.warn({ err: error }, 'slack submission not understood')
+      return undefined
+    }
+  }
+
+  // What nobody asked for is acknowledged, or Slack shows a warning sign.
+  app.view({ type: 'view_closed' }, async ({ ack }) => await ack())
+  app.options(/.*/, async ({ ack }) => await ack({ options: [] }))
+  app.shortcut(/.*/, async ({ body, ack }) => {
+    await ack()
+    const parsed = z
+      .object({ trigger_id: z.string(), user: z.object({ id: z.string() }), channel: channelField })
+      .safeParse(body)
+    if (!parsed.success) return
+    const channel = parsed.data.channel?.id
+    const to = { id: `shortcut/${parsed.data.trigger_id}`, user: parsed.data.user.id }
+    const text = 'Rollcall has no shortcuts. Next: /help shows what may be typed'
+    await track(say(bot, { ...to, reply: channel === undefined ? {} : { channel } }, text))
+  })
+  app.error(async (error) => {
+    // A socket that has just been renewed takes no more acknowledgements: Slack delivers it again on the other one.
+    bot.log.info({ err: error }, 'slack deed not acknowledged')
+  })
+
+  return {
+    app,
+    async drain(ms) {
+      stopped = true
+      let timer: NodeJS.Timeout | undefined
+      const late = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, ms)
+      })
+      await Promise.race([settled(running), late])
+      clearTimeout(timer)
+    },
+  }
+}
+
+async function settled(running: ReadonlySet<Promise<unknown>>): Promise<void> {
+  while (running.size > 0) await Promise.all(running)
+  // Acknowledgements leave right after the handlers.
+  await new Promise((resolve) => setImmediate(resolve))
+}

@@ -1,0 +1,76 @@
+import { z } from 'zod'
+import type { Language } from '../../lib/catalogue/translate.ts'
+import { Fault } from '../../lib/fault.ts'
+import type { Sent } from '../../ports/surface.ts'
+import { type Cards, markOf } from './cards.ts'
+import type { Meter } from './meter.ts'
+import { type Outcome, sentOf } from './outcome.ts'
+import { byWebhook, type Parcel } from './push.ts'
+import { renderMarkdown } from './render.ts'
+import type { Timings } from './timings.ts'
+import { WEBHOOK_BYTES } from './validate.ts'
+
+/** A group webhook takes so many messages. */
+export const WEBHOOK_RATE = { count: 20, ms: 60_000 }
+
+const answerSchema = z.object({ errcode: z.number(), errmsg: z.string().optional() })
+
+/**
+ * Sends a message to the webhook of the group, for the time that the bot's own connection is away: markdown only, so the buttons
+ * are written out as commands. `url` holds the key of the webhook and is never logged.
+ */
+export function createWebhook(parts: { cards: Cards; meter: Meter; timings: Timings; language: Language }) {
+  const { cards, meter, timings, language } = parts
+
+  async function post(url: string, content: string): Promise<Outcome> {
+    let response: Response
+    try {
+      response = await fetch(url, {
+        method: 'POST',
+        redirect: 'error',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ msgtype: 'markdown', markdown: { content } }),
+        signal: AbortSignal.timeout(timings.webhookTimeoutMs),
+      })
+    } catch (error) {
+      const timeout = error instanceof Error && error.name === 'TimeoutError'
+      return timeout ? { at: 'unanswered', detail: 'timeout' } : { at: 'away', detail: 'not reached' }
+    }
+    const answer = answerSchema.safeParse(await response.json().catch(() => undefined))
+    if (!response.ok || !answer.success) return { at: 'away', detail: `HTTP ${response.status}` }
+    const { errcode, errmsg = '' } = answer.data
+    return errcode === 0
+      ? { at: 'acked', body: undefined }
+      : { at: 'rejected', code: errcode, text: errmsg.slice(0, 200) }
+  }
+
+  return async function send(url: string, parcel: Parcel): Promise<Sent> {
+    const { key, chat, message, revision, code } = parcel
+    const mark = markOf(message)
+    const before = await cards.shown(chat.id, key)
+    const identity = { chat: chat.id, via: 'webhook' }
+    if (before?.sent && (before.mark === mark || before.mark === byWebhook(mark))) return { at: 'sent', identity, mark }
+    const base = { mark: byWebhook(mark), revision, message, ...(code === undefined ? {} : { code }) }
+    let done = before?.mark === base.mark ? before.done : 0
+    await cards.keepShown(chat.id, key, { ...base, done, sent: false })
+    const pieces = renderMarkdown(message, { language, ...(code === undefined ? {} : { code }) }, WEBHOOK_BYTES)
+    for (const content of pieces.slice(done)) {
+      const wait = meter.waitMs(url)
+      if (wait > 0) {
+        const { line } = new Fault('chat.webhook-full', {
+          say: 'The webhook of the group takes no more messages this minute.',
+        })
+        return { at: 'later', ms: wait, scope: 'place', why: line, arrived: 'no' }
+      }
+      const outcome = await post(url, content)
+      if (outcome.at === 'away') {
+        const { line } = new Fault('chat.webhook-away', { say: 'The webhook of the group cannot be reached either.' })
+        return { at: 'later', ms: timings.retryMs, scope: 'surface', why: line, arrived: 'no' }
+      }
+      if (outcome.at !== 'acked') return sentOf(outcome, 'webhook', timings.retryMs)
+      meter.count(url)
+      await cards.keepShown(chat.id, key, { ...base, done: ++done, sent: done === pieces.length })
+    }
+    return { at: 'sent', identity, mark }
+  }
+}
