@@ -69,10 +69,12 @@ export interface Reception {
 
 /* ---- what goes out ---- */
 
-/** At most `count` messages (new ones and edits together unless the sender says otherwise) in any `ms` milliseconds, in one place. */
+/** At most `count` messages in any `ms` milliseconds, in one place. */
 export interface Rate {
   count: number
   ms: number
+  /** Only new messages, or only edits of those that stand there, are counted and held back; both together when left out. */
+  of?: 'new' | 'edit'
 }
 
 /** One message as one place is to show it now. */
@@ -98,8 +100,11 @@ export interface Delivery {
 }
 
 export type Sent =
-  /** It stands there. `identity` is what it is edited and answered under. */
-  | { at: 'sent'; identity: Json; mark?: string }
+  /**
+   * It stands there. `identity` is what it is edited and answered under. `free`: the surface was not asked, as nothing had to be
+   * sent, so it counts in no rate.
+   */
+  | { at: 'sent'; identity: Json; mark?: string; free?: true }
   /** Not now: a rate limit (`scope` place) or an outage (`scope` surface). At least `ms` milliseconds. `arrived` unknown: it may have. */
   | { at: 'later'; ms: number; scope: 'place' | 'surface'; why: string; arrived: 'no' | 'unknown' }
   /** Never as it is: what it is, and what a person has to do. It is tried again when the message changes, or at the next start. */

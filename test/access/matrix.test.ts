@@ -64,6 +64,8 @@ beforeAll(async () => {
     webRoot,
     listen: { host: '127.0.0.1', port: 0 },
     ...view,
+    // Slack over HTTP: its requests prove themselves (test/entry/http/slack.test.ts).
+    slack: async () => ({ status: 401, body: '', type: 'text/plain' }),
     stands: createStands(deps),
   })
   url = await server.listen()

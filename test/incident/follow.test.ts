@@ -76,6 +76,25 @@ const begin = async () => {
 }
 
 describe('an incident follows its release', () => {
+  test('and looks at everything once more when another process, which may have told nobody, was found dead', async () => {
+    await begin()
+    const starts = async () => (await mail()).filter((key) => key.startsWith('start/'))
+    let gone = () => {}
+    stop = followReleases(
+      t.desk,
+      () => () => {},
+      (told) => {
+        gone = told
+        return () => {
+          gone = () => {}
+        }
+      },
+    )
+    await vi.waitFor(async () => expect(await starts()).toHaveLength(1))
+    gone()
+    await vi.waitFor(async () => expect(await starts()).toHaveLength(2))
+  })
+
   test('is told once for each turn and state, not of the progress of single hosts', async () => {
     await begin()
     follow()

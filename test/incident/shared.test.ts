@@ -45,6 +45,35 @@ function handed(first: boolean) {
   }
 }
 
+/** The store as one process sees it whose reading of deliveries can be held up: what it has read is old when it goes on. */
+function lagging(store: Store) {
+  const gate = Promise.withResolvers<void>()
+  const holding = Promise.withResolvers<void>()
+  let held = false
+  let reads = 0
+  return {
+    store: {
+      ...store,
+      read: async (stream, from, limit) => {
+        const entries = await store.read(stream, from, limit)
+        if (stream !== 'alert-deliveries') return entries
+        reads++
+        if (held) {
+          holding.resolve()
+          await gate.promise
+        }
+        return entries
+      },
+    } satisfies Store,
+    reads: () => reads,
+    hold: () => {
+      held = true
+    },
+    holding: holding.promise,
+    goOn: () => gate.resolve(),
+  }
+}
+
 describe('alerts that several processes receive', () => {
   /** A process with its own desk on the store. */
   function bot(store: Store, leads: Leads, told: string[] = []) {
@@ -97,44 +126,51 @@ describe('alerts that several processes receive', () => {
 
   test('one that lost the lead without knowing it never moves the cursor back', async () => {
     const store = createMemoryStore()
-    const gate = Promise.withResolvers<void>()
-    let held = false
-    const lagging: Store = {
-      ...store,
-      get: async (collection, id) => {
-        if (held && collection === 'alert-cursors') await gate.promise
-        return store.get(collection, id)
-      },
+    const moved: number[] = []
+    const { put } = store
+    store.put = async (collection, id, document, version) => {
+      const done = await put(collection, id, document, version)
+      if (collection === 'alert-cursors' && done !== undefined) moved.push((document as { next: number }).next)
+      return done
     }
-    const a = bot(lagging, handed(true).leads)
+    const late = lagging(store)
+    const a = bot(late.store, handed(true).leads)
     const b = bot(store, handed(true).leads)
     await receive(a.desk, delivery(0))
     await a.intake.start()
     await a.intake.idle()
-    held = true
+    late.hold()
     await receive(a.desk, delivery(1))
+    await late.holding
     await b.intake.start()
     for (let n = 2; n < 6; n++) await receive(b.desk, delivery(n))
     await vi.waitFor(async () => expect(await cursor(store)).toBe(6), soon)
-    gate.resolve()
+    late.goOn()
     await a.intake.idle()
-    expect(await cursor(store)).toBe(6)
+    expect(moved).toEqual(moved.toSorted((one, other) => one - other))
     expect(await store.find('episodes')).toHaveLength(6)
   })
 
-  test('a delivery that stands in the way of two is set aside once, and the one after it is not', async () => {
+  test('one that fails at a delivery that the other has got past sets nothing else aside', async () => {
     const store = createMemoryStore()
     await store.append('alert-deliveries', { odd: true })
-    const [a, b] = [bot(store, handed(true).leads), bot(store, handed(true).leads)]
-    await receive(a.desk, delivery(1))
-    await Promise.all([a.intake.start(), b.intake.start()])
+    const late = lagging(store)
+    const a = bot(late.store, handed(true).leads)
+    const b = bot(store, handed(true).leads)
+    await a.intake.start()
+    // Twice it has failed; the third time it has read the same, and goes on when the other is through.
+    await vi.waitFor(() => expect(late.reads()).toBe(2), { ...soon, interval: 1 })
+    late.hold()
+    await late.holding
+    await b.intake.start()
+    await receive(b.desk, delivery(1))
     await vi.waitFor(async () => expect(await cursor(store)).toBe(2), soon)
-    await Promise.all([a.intake.stop(), b.intake.stop()])
-    const aside = (await store.read('alert-deliveries-aside')).map(
-      ({ entry }) => (entry as { delivery: number }).delivery,
-    )
-    expect(new Set(aside)).toEqual(new Set([0]))
-    expect(await store.find('episodes')).toHaveLength(1)
+    late.goOn()
+    await a.intake.idle()
+    await receive(b.desk, delivery(2))
+    await vi.waitFor(async () => expect(await store.find('episodes')).toHaveLength(2), soon)
+    const aside = (await store.read('alert-deliveries-aside')).map(({ entry }) => entry)
+    expect(aside).toEqual([expect.objectContaining({ delivery: 0 })])
   })
 
   test('nothing is taken in while another process holds the lead', async () => {

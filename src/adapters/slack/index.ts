@@ -23,10 +23,11 @@ export interface Slack extends ChatSurface {
   sendTestCard(channel: string): Promise<Sent>
 }
 
-/** chat.postMessage: about one a second and channel; chat.update: at least 50 a minute. */
+/** chat.postMessage: about one a second and channel; chat.update, counted apart: at least 50 a minute, and no bursts. */
 const RATES: readonly Rate[] = [
-  { count: 1, ms: 1000 },
-  { count: 50, ms: 60_000 },
+  { count: 1, ms: 1000, of: 'new' },
+  { count: 50, ms: 60_000, of: 'edit' },
+  { count: 2, ms: 1000, of: 'edit' },
 ]
 
 /**

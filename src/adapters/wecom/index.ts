@@ -37,7 +37,7 @@ const DAY = 86_400_000
 /** The two editions of the documentation, per conversation. */
 const RATES: Record<WecomConfig['profile'], Rate[]> = {
   standard: [
-    { count: 3000, ms: 60_000 },
+    { count: 30, ms: 60_000 },
     { count: 1000, ms: 3_600_000 },
   ],
   // Edits that push nothing must not use up ten pushes a day: those are counted where they are made.
@@ -49,7 +49,7 @@ const RATES: Record<WecomConfig['profile'], Rate[]> = {
  */
 const METERED: Record<WecomConfig['profile'], Rate[]> = {
   standard: [
-    { count: 2400, ms: 60_000 },
+    { count: 24, ms: 60_000 },
     { count: 800, ms: 3_600_000 },
   ],
   legacy: [{ count: 10, ms: DAY }],

@@ -1,5 +1,6 @@
 import { shownLength } from './blocks.ts'
-import { type MethodContext, needBlocks } from './methods.ts'
+import type { MethodContext } from './context.ts'
+import { needBlocks } from './rules.ts'
 import { type Block, isObject, type Json, objects, Refusal, type SlackMessage, text } from './types.ts'
 import {
   BOT,

@@ -1,4 +1,4 @@
-import type { MethodContext } from './methods.ts'
+import type { MethodContext } from './context.ts'
 import { type Json, Refusal, text } from './types.ts'
 import { type Channel, messageDocument, messagesOf } from './workspace.ts'
 

@@ -1,12 +1,5 @@
-import { type Check, checkImage, checkText, fieldsOf, length, list, need } from './blocks.ts'
+import { type Check, checkImage, checkText, fieldsOf, length, list, need } from './checks.ts'
 import { isObject, type Json } from './types.ts'
-
-/** What must be unique or counted in one payload. */
-export interface Uses {
-  blockIds: Set<string>
-  actionIds: Set<string>
-  focused: number
-}
 
 const SELECTS = ['static_select', 'external_select', 'users_select', 'conversations_select', 'channels_select']
 const MULTI = SELECTS.map((type) => `multi_${type}`)

@@ -1,8 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { headOf, writable } from './chat.ts'
-import type { MethodContext } from './methods.ts'
+import type { MethodContext } from './context.ts'
+import { isPng, mimeOf } from './pictures.ts'
 import { type Json, objects, Refusal, text } from './types.ts'
-import { BOT, BOT_USER, messagesOf, nextTs, type StoredFile, token, type Workspace } from './workspace.ts'
+import { BOT, BOT_USER, messagesOf, nextTs, token, type Workspace } from './workspace.ts'
 
 export function startUpload({ workspace, base }: MethodContext, args: Json): Json {
   const length = Number(args.length)
@@ -37,8 +38,6 @@ function partOf(raw: Buffer, boundary: string): Buffer | undefined {
   const end = raw.indexOf(`\r\n--${boundary}`, content)
   return start < 0 || content < 0 || end < 0 ? undefined : raw.subarray(content + 4, end)
 }
-
-const isPng = (bytes: Buffer | undefined) => bytes?.subarray(0, 8).toString('latin1') === '\x89PNG\r\n\x1a\n'
 
 export function completeUpload(context: MethodContext, args: Json): Json {
   const wanted = objects(args.files)
@@ -76,19 +75,6 @@ export function completeUpload(context: MethodContext, args: Json): Json {
     })
   }
   return { files: files.map(({ file }) => ({ id: file.id, title: file.title })) }
-}
-
-const mimeOf = (file: StoredFile) => (isPng(file.bytes) ? 'image/png' : 'application/octet-stream')
-
-/** A picture may stand in a block once it was completed and looked at. */
-export function pictureReady(
-  { workspace, fileReadyMs }: MethodContext,
-  wanted: { id?: string; url?: string },
-): boolean {
-  const id = wanted.id ?? /\/files-pri\/[^/]+-(F[A-Z0-9]+)\//.exec(wanted.url ?? '')?.[1]
-  const file = workspace.files.get(id ?? '')
-  if (file?.completedAt === undefined || !isPng(file.bytes)) return false
-  return Date.now() >= file.completedAt + fileReadyMs
 }
 
 export function fileInformation(context: MethodContext, args: Json): Json {

@@ -1,8 +1,9 @@
 /** The HTTP side of Slack: Web API, uploads and response URLs. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { MethodContext } from './context.ts'
 import type { Faults } from './faults.ts'
 import { takeUpload } from './files.ts'
-import { METHODS, type Method, type MethodContext } from './methods.ts'
+import { METHODS, type Method } from './methods.ts'
 import { respond } from './responses.ts'
 import { isObject, type Json, type Rates, Refusal, text } from './types.ts'
 

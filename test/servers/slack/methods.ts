@@ -1,46 +1,17 @@
 /** Every method of the Web API that this server knows, with the token and the scope that it wants. */
-import { checkBlocks } from './blocks.ts'
 import { postEphemeral, postMessage, removeMessage, updateMessage } from './chat.ts'
+import type { MethodContext } from './context.ts'
 import { channelOf, history, information, replies } from './conversations.ts'
-import type { Faults } from './faults.ts'
-import { completeUpload, fileInformation, pictureReady, startUpload } from './files.ts'
+import { completeUpload, fileInformation, startUpload } from './files.ts'
 import { type Json, Refusal, text } from './types.ts'
 import { openView, updateView } from './views.ts'
-import { APP, BOT, BOT_USER, TEAM, type Workspace } from './workspace.ts'
-
-export interface MethodContext {
-  workspace: Workspace
-  faults: Faults
-  base: () => string
-  triggerMs: number
-  responseMs: number
-  fileReadyMs: number
-  scopes: readonly string[]
-  /** A new single-use address for a socket. */
-  ticket: () => string
-  /** Tells the app of what it wrote or edited in a direct message itself, as Slack does. */
-  echo: (event: Json) => void
-}
+import { APP, BOT, BOT_USER, TEAM } from './workspace.ts'
 
 export interface Method {
   token: 'bot' | 'app'
   scope?: (context: MethodContext, args: Json) => string | undefined
   run: (context: MethodContext, args: Json) => Json
 }
-
-/** Throws `invalid_blocks` when a rule of Block Kit is broken. */
-export function needBlocks(context: MethodContext, blocks: unknown): void {
-  if (!Array.isArray(blocks)) throw new Refusal('invalid_blocks_format')
-  const problems = checkBlocks(blocks, rules(context, 'message'))
-  if (problems.length > 0)
-    throw new Refusal('invalid_blocks', problems, { errors: problems.map((each) => each.slice(8)) })
-}
-
-export const rules = (context: MethodContext, surface: 'message' | 'modal') => ({
-  surface,
-  refuseNative: context.faults.refuseNative,
-  picture: (file: { id?: string; url?: string }) => pictureReady(context, file),
-})
 
 /** `<kind>:<what>` where the kind is that of the conversation. */
 const conversationScope =

@@ -1,7 +1,7 @@
 /** What people do in Slack, and the payloads in which the app hears of it. */
 import { contentOf } from './chat.ts'
+import type { MethodContext } from './context.ts'
 import { KEPT } from './kept.ts'
-import type { MethodContext } from './methods.ts'
 import { newResponseUrl } from './responses.ts'
 import type { Deliverer } from './socket.ts'
 import { type Block, type Delivered, type Ephemeral, isObject, type Json, objects, text } from './types.ts'

@@ -1,6 +1,6 @@
 /** Addresses at which an app may answer a deed: five times within half an hour. */
 import { contentOf } from './chat.ts'
-import type { MethodContext } from './methods.ts'
+import type { MethodContext } from './context.ts'
 import { type Ephemeral, type Json, Refusal, text } from './types.ts'
 import { BOT, BOT_USER, ephemeralsOf, messagesOf, nextTs, type ResponseUrl, token } from './workspace.ts'
 

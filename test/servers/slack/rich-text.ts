@@ -1,4 +1,4 @@
-import { type Check, fieldsOf, length, list, need } from './blocks.ts'
+import { type Check, fieldsOf, length, list, need } from './checks.ts'
 import { isObject, type Json } from './types.ts'
 
 const BLOCKS = ['rich_text_section', 'rich_text_list', 'rich_text_preformatted', 'rich_text_quote']

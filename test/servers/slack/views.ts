@@ -1,6 +1,7 @@
 import { checkBlocks } from './blocks.ts'
 import { withIds } from './chat.ts'
-import { type MethodContext, rules } from './methods.ts'
+import type { MethodContext } from './context.ts'
+import { rules } from './rules.ts'
 import { type Block, isObject, type Json, type Modal, objects, Refusal, text, type View } from './types.ts'
 import { APP, BOT, modalsOf, TEAM, token, type Workspace } from './workspace.ts'
 
