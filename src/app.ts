@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto'
 import pico from 'picocolors'
 import { commands } from '../commands/index.ts'
 import pkg from '../package.json' with { type: 'json' }
@@ -177,7 +178,8 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   for (const problem of knowledge.problems) log.warn(problem, 'knowledge file left out')
   const key = await auditKey(config.store.folder, process.env)
   if (!exclusive) await agreeOnAuditKey(store, key)
-  const heads = createAuditHeads({ folder: config.store.folder, key, store, log })
+  // What is noted within an effect stands at once, whoever goes on with the flow.
+  const heads = createAuditHeads({ folder: config.store.folder, key, store: watched, log })
   const prometheus = config.prometheus
   const bundled = prometheus && createPrometheusMcp({ config: prometheus, version: pkg.version })
   const tools = createMcpTools({
@@ -200,7 +202,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     hosts: config.hosts.map(({ id, ip, region, labels }) => ({ id, ip, region, labels })),
     people: config.people,
     knowledge: knowledge.entries,
-    audit: createAudit({ store, key, clock: () => new Date(), log, heads, redact: redactor.text }),
+    audit: createAudit({ store: watched, key, clock: () => new Date(), log, heads, redact: redactor.text }),
     channel: RELEASES,
     redact: redactor.text,
     ...(services.length === 0 ? {} : { surfaces: healthOf }),
@@ -254,6 +256,8 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
       oidc: config.console.oidc && {
         ...config.console.oidc,
         clientSecret: secretOf(config.console.oidc.clientSecretEnv),
+        // Whoever begins to sign in at one of several processes may come back to another.
+        attemptKey: createHmac('sha256', key).update('rollcall-oidc/1').digest(),
       },
       sessionHours: { idle: config.console.sessionHours, longest: 24 * config.console.sessionDays },
       demo: options.console.demo ?? false,

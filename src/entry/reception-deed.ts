@@ -12,7 +12,7 @@ import { maskAll } from './http/mask.ts'
 import { surfaceTitles } from './surface-health.ts'
 
 /** What one person may do within a minute in all chat services together; more is answered, and not done. */
-const MOST_A_MINUTE = 30
+const MOST_A_MINUTE = 60
 /** So often a deed is begun that ends its process each time. */
 const ATTEMPTS = 5
 

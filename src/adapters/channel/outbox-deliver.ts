@@ -4,7 +4,7 @@ import type { Delivery, Sender, Sent } from '../../ports/surface.ts'
 import { bundle, fitting, gather, mergeable, quoting, STORM_MS } from './outbox-coalesce.ts'
 import { lookOf, rankOf } from './outbox-rank.ts'
 import type { Sends, Window } from './outbox-rates.ts'
-import { type Kept, noted, type OutboxRow, type PostNow, type Rows, readPost } from './outbox-row.ts'
+import { type Kept, kindOf, noted, type OutboxRow, type PostNow, type Rows, readPost } from './outbox-row.ts'
 
 /** What a delivery works with; the same for all of one surface but for its place. */
 export interface Desk {
@@ -89,14 +89,20 @@ export async function deliver(desk: Desk, place: Place, key: string, queue: Queu
   if (!desk.held()) return { at: 'stopped' }
 
   const noteAt = desk.steady()
-  place.window.note(noteAt)
+  const kind = kindOf(row)
+  place.window.note(noteAt, kind)
   const sent = await send(sender, parcel.delivery)
-  if (sent.at === 'sent' || (sent.at === 'later' && sent.arrived === 'unknown')) {
-    await desk.patiently(() => place.sends.add(key, at))
-  } else place.window.forget(noteAt)
+  if (counts(sent)) await desk.patiently(() => place.sends.add(key, at, kind))
+  else place.window.forget(noteAt, kind)
   if (!desk.held()) return { at: 'stopped' }
   await desk.patiently(() => record(desk, place, { parcel, sent, before: row }))
   return sent
+}
+
+/** Whether the surface was asked, and may have done it. */
+function counts(sent: Sent): boolean {
+  if (sent.at === 'sent') return sent.free !== true
+  return sent.at === 'later' && sent.arrived === 'unknown'
 }
 
 async function send(sender: Sender, delivery: Delivery): Promise<Sent> {

@@ -3,7 +3,7 @@ import type { Store } from '../../ports/store.ts'
 import type { Rate } from '../../ports/surface.ts'
 import { rank } from './outbox-rank.ts'
 
-/** From such windows on a part is kept for approvals and states, for the rest of the day. */
+/** Of such windows on a part is kept for approvals and states, for the rest of the day; and of the edits of any window. */
 const LONG_MS = 3_600_000
 const KEPT_PART = 0.2
 /** Of what is left of such a window, a burst of lines may use this part. */
@@ -11,59 +11,75 @@ const BURST_PART = 0.1
 /** The stream of a place is trimmed once in so many sends. */
 const TRIM_EVERY = 50
 
+/** A message that does not stand there yet, or the edit of one that does. */
+export type Kind = NonNullable<Rate['of']>
+
 /** The sends of one place in sliding windows. Times are milliseconds of one steady clock. */
 export interface Window {
-  /** Milliseconds until one more of this rank may go out; 0 now. */
-  wait(at: number, urgency: number): number
-  /** How many more go through from now on within `ms`; of what is left of a long window only a part. */
+  /** Milliseconds until one more of this kind and rank may go out; 0 now. */
+  wait(at: number, kind: Kind, urgency: number): number
+  /** How many more new messages go through from now on within `ms`; of what is left of a long window only a part. */
   room(at: number, ms: number): number
-  note(at: number): void
+  /** What is of no known kind counts as either. */
+  note(at: number, kind: Kind | undefined): void
   /** It did not go out after all. */
-  forget(at: number): void
+  forget(at: number, kind: Kind): void
 }
 
 export function createWindow(rates: readonly Rate[]): Window {
   const longest = Math.max(0, ...rates.map(({ ms }) => ms))
-  let sends: number[] = []
-  const since = (start: number) => sends.filter((at) => at > start)
+  let sends: { at: number; kind: Kind | undefined }[] = []
+  /** Those that count in the last window of this rate, oldest first. */
+  const counted = ({ ms, of }: Rate, now: number) => {
+    const fits = (kind: Kind | undefined) => of === undefined || kind === undefined || kind === of
+    return sends.flatMap(({ at, kind }) => (at > now - ms && fits(kind) ? [at] : []))
+  }
+  const ratesOf = (kind: Kind) => rates.filter(({ of }) => of === undefined || of === kind)
 
   return {
-    wait: (at, urgency) => {
-      const waits = rates.map(({ count, ms }) => {
-        const kept = ms >= LONG_MS && urgency > rank.state ? Math.floor(count * KEPT_PART) : 0
-        const recent = since(at - ms)
+    wait: (at, kind, urgency) => {
+      const waits = ratesOf(kind).map((rate) => {
+        const { count, ms, of } = rate
+        const keeps = (ms >= LONG_MS || of === 'edit') && urgency > rank.state
+        const recent = counted(rate, at)
         // The one that has to be out of the window before.
-        const first = recent[recent.length - (count - kept)]
+        const first = recent[recent.length - (count - (keeps ? Math.floor(count * KEPT_PART) : 0))]
         return first === undefined ? 0 : first + ms - at
       })
       return Math.max(0, ...waits)
     },
     room: (at, ms) => {
-      const rooms = rates.map((rate) => {
-        if (rate.ms >= LONG_MS) return Math.max(1, Math.floor((rate.count - since(at - rate.ms).length) * BURST_PART))
+      const rooms = ratesOf('new').map((rate) => {
+        if (rate.ms >= LONG_MS) return Math.max(1, Math.floor((rate.count - counted(rate, at).length) * BURST_PART))
         if (rate.ms <= ms) return Math.floor((rate.count * ms) / rate.ms)
-        return Math.max(0, rate.count - since(at + ms - rate.ms).length)
+        return Math.max(0, rate.count - counted(rate, at + ms).length)
       })
       return Math.min(Number.POSITIVE_INFINITY, ...rooms)
     },
-    note: (at) => {
-      const newest = Math.max(at, sends.at(-1) ?? at)
-      sends = [...since(newest - longest), at].sort((a, b) => a - b)
+    note: (at, kind) => {
+      const newest = Math.max(at, sends.at(-1)?.at ?? at)
+      sends = [...sends.filter((each) => each.at > newest - longest), { at, kind }].sort((a, b) => a.at - b.at)
     },
-    forget: (at) => {
-      const place = sends.lastIndexOf(at)
+    forget: (at, kind) => {
+      const place = sends.findLastIndex((each) => each.at === at && each.kind === kind)
       if (place >= 0) sends.splice(place, 1)
     },
   }
 }
 
-const entrySchema = z.object({ key: z.string(), at: z.string() })
+const entrySchema = z.object({
+  key: z.string(),
+  at: z.string(),
+  /** Missing in what was sent before the two were told apart. */
+  kind: z.enum(['new', 'edit']).optional(),
+})
+type Entry = z.infer<typeof entrySchema>
 
 /** What was sent to one place, kept so that a restart opens no window anew. Throws the store's faults. */
 export interface Sends {
-  add(key: string, at: Date): Promise<void>
+  add(key: string, at: Date, kind: Kind): Promise<void>
   /** Those that still count, oldest first. */
-  recent(now: Date): Promise<{ key: string; at: string }[]>
+  recent(now: Date): Promise<Entry[]>
 }
 
 export function createSends(store: Store, where: { surface: string; place: string }, rates: readonly Rate[]): Sends {
@@ -76,9 +92,9 @@ export function createSends(store: Store, where: { surface: string; place: strin
     })
 
   return {
-    add: async (key, at) => {
+    add: async (key, at, kind) => {
       if (rates.length === 0) return
-      const seq = await store.append(stream, { key, at: at.toISOString() })
+      const seq = await store.append(stream, { key, at: at.toISOString(), kind })
       if (seq === undefined || seq % TRIM_EVERY !== TRIM_EVERY - 1) return
       const first = (await read(at)).find(({ counts }) => counts)
       if (first !== undefined) await store.trim(stream, first.seq)
@@ -86,7 +102,7 @@ export function createSends(store: Store, where: { surface: string; place: strin
     recent: async (now) => {
       if (rates.length === 0) return []
       const sent = (await read(now)).filter(({ counts }) => counts)
-      return sent.map(({ key, at }) => ({ key, at })).sort((a, b) => a.at.localeCompare(b.at))
+      return sent.map(({ key, at, kind }) => ({ key, at, kind })).sort((a, b) => a.at.localeCompare(b.at))
     },
   }
 }
@@ -97,14 +113,14 @@ export function createSends(store: Store, where: { surface: string; place: strin
  */
 export async function restoreWindow(
   { window, sends }: { window: Window; sends: Sends },
-  doubtful: readonly { key: string; at: string }[],
+  doubtful: readonly { key: string; at: string; kind: Kind }[],
   now: { wall: Date; steady: () => number },
 ): Promise<void> {
   const sent = await sends.recent(now.wall)
   const unsaid = doubtful.filter(({ key, at }) => !sent.some((each) => each.key === key && each.at >= at))
-  for (const { key, at } of unsaid) await sends.add(key, new Date(at))
+  for (const { key, at, kind } of unsaid) await sends.add(key, new Date(at), kind)
   const steady = now.steady()
-  for (const { at } of [...sent, ...unsaid]) {
-    window.note(steady - Math.max(0, now.wall.getTime() - Date.parse(at)))
+  for (const { at, kind } of [...sent, ...unsaid]) {
+    window.note(steady - Math.max(0, now.wall.getTime() - Date.parse(at)), kind)
   }
 }

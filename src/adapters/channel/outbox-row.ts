@@ -3,6 +3,7 @@ import type { Message } from '../../ports/chat.ts'
 import type { Json, Row, Store } from '../../ports/store.ts'
 import { type SurfaceName, surfaceNames } from '../../ports/surface.ts'
 import { lookOf, rankOf } from './outbox-rank.ts'
+import type { Kind } from './outbox-rates.ts'
 
 const COLLECTION = 'outbox'
 
@@ -60,6 +61,11 @@ export type OutboxRow = z.infer<typeof rowSchema>
 export interface Kept {
   version: number
   row: OutboxRow
+}
+
+/** What sending this row would be to the surface. */
+export function kindOf({ shown }: OutboxRow): Kind {
+  return shown?.identity === undefined ? 'new' : 'edit'
 }
 
 /** A message of the channel's record, as far as the outbox needs it. */

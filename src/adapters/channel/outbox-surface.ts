@@ -6,21 +6,15 @@ import type { Sender } from '../../ports/surface.ts'
 import { choose } from './outbox-choose.ts'
 import { type Desk, deliver, type Outcome, type Place, type Queue } from './outbox-deliver.ts'
 import { rank } from './outbox-rank.ts'
-import { createSends, createWindow, restoreWindow } from './outbox-rates.ts'
-import { createRows, type Kept, noted, type PostNow } from './outbox-row.ts'
+import { createSends, createWindow, type Kind, restoreWindow } from './outbox-rates.ts'
+import { createRows, type Kept, kindOf, noted, type OutboxRow, type PostNow } from './outbox-row.ts'
+import { type SurfaceStatus, statusOf } from './outbox-status.ts'
 import { backOff, type Timers } from './outbox-timers.ts'
 
 /** With more waiting rows than this they are looked through less often than each poll. */
 const MANY = 200
 const STORE_RETRY_MS = 1_000
 const VAIN_MS = 100
-
-export interface SurfaceStatus {
-  waiting: number
-  oldest?: string
-  refused: number
-  refusal?: string
-}
 
 /** What goes out to one surface. */
 export interface SurfaceOutbox {
@@ -161,9 +155,10 @@ export function createSurfaceOutbox(options: SurfaceOptions): SurfaceOutbox {
   }
 
   const restore = async (line: Line) => {
-    const doubtful = [...waiting.values()].flatMap(({ row: { place, key, triedAt: at } }) =>
-      place === line.place && at !== undefined ? [{ key, at }] : [],
-    )
+    const doubtful = [...waiting.values()].flatMap(({ row }) => {
+      const { place, key, triedAt: at } = row
+      return place === line.place && at !== undefined ? [{ key, at, kind: kindOf(row) }] : []
+    })
     await restoreWindow(line, doubtful, { wall: clock(), steady: timers.steady })
     line.restored = true
   }
@@ -188,6 +183,8 @@ export function createSurfaceOutbox(options: SurfaceOptions): SurfaceOutbox {
 
   const settle = (line: Line, outcome: Outcome | undefined) => {
     if (outcome === undefined || outcome.at === 'nothing' || outcome.at === 'stopped') return
+    // The surface was not asked: that says nothing of how it is.
+    if (outcome.at === 'sent' && outcome.free) return
     if (outcome.at !== 'later' || outcome.scope === 'place') {
       if (whole.attempts > 0) log.info({ surface }, 'surface takes messages again')
       whole.attempts = 0
@@ -217,9 +214,12 @@ export function createSurfaceOutbox(options: SurfaceOptions): SurfaceOutbox {
     return outcome
   }
 
-  /** When a line may send at the earliest, whatever it is. */
-  const earliest = (line: Line, now: number) =>
-    Math.max(whole.notBefore, line.notBefore, line.restored ? now + line.window.wait(now, rank.approval) : 0)
+  /** When a line may send at the earliest: this row, or whatever it is. */
+  const earliest = (line: Line, now: number, row?: OutboxRow) => {
+    const kinds = row === undefined ? (['new', 'edit'] as const) : [kindOf(row)]
+    const open = () => now + Math.min(...kinds.map((kind) => line.window.wait(now, kind, rank.approval)))
+    return Math.max(whole.notBefore, line.notBefore, line.restored ? open() : 0)
+  }
 
   const pumpIn = (ms: number) => {
     const at = timers.steady() + ms
@@ -247,7 +247,7 @@ export function createSurfaceOutbox(options: SurfaceOptions): SurfaceOutbox {
         run(line, async () => void (await restore(line)))
         continue
       }
-      const wait = (urgency: number) => line.window.wait(now, urgency)
+      const wait = (kind: Kind, urgency: number) => line.window.wait(now, kind, urgency)
       const choice = choose(all, { waiting, wait, now: clock().getTime() })
       if ('key' in choice) run(line, () => send(line, choice.key, choice.queue))
       else next = Math.min(next, choice.next)
@@ -257,12 +257,12 @@ export function createSurfaceOutbox(options: SurfaceOptions): SurfaceOutbox {
   }
 
   /** After one row was noted: looks at all that waits only if something may come of it. */
-  const nudge = (place: string) => {
-    const line = lines.get(place)
+  const nudge = (row: OutboxRow) => {
+    const line = lines.get(row.place)
     if (line === undefined || !loaded) return pump()
     if (line.running !== undefined) return
     const now = timers.steady()
-    const from = earliest(line, now)
+    const from = earliest(line, now, row)
     if (from > now) pumpIn(from - now)
     else pump()
   }
@@ -343,7 +343,7 @@ export function createSurfaceOutbox(options: SurfaceOptions): SurfaceOutbox {
       const kept = await rows.change(post.key, (row) => noted(row, post, where))
       if (!held()) return
       keep(kept)
-      nudge(place)
+      if (kept !== undefined) nudge(kept.row)
     },
 
     open: async () => {
@@ -388,17 +388,5 @@ export function createSurfaceOutbox(options: SurfaceOptions): SurfaceOutbox {
       const busy = loading !== undefined || [...lines.values()].some(({ running }) => running !== undefined)
       if (busy && !closing) await new Promise<void>((resolve) => idlers.add(resolve))
     },
-  }
-}
-
-function statusOf(out: readonly Kept[], parked: readonly Kept[]): SurfaceStatus {
-  const oldest = out.map(({ row }) => row.since).sort()[0]
-  const refusals = parked.flatMap(({ row }) => row.refusal ?? [])
-  const last = refusals.sort((a, b) => b.at.localeCompare(a.at))[0]
-  return {
-    waiting: out.length,
-    ...(oldest === undefined ? {} : { oldest }),
-    refused: parked.length,
-    ...(last === undefined ? {} : { refusal: last.next === '' ? last.why : `${last.why} Next: ${last.next}` }),
   }
 }

@@ -6,11 +6,12 @@ import type { Sender, SurfaceName } from '../../ports/surface.ts'
 import type { Surface } from './index.ts'
 import { createSpans, newestPosts, SPAN_EVERY_MS, within } from './outbox-reconcile.ts'
 import { readPost } from './outbox-row.ts'
-import { createSurfaceOutbox, type SurfaceStatus } from './outbox-surface.ts'
+import type { SurfaceStatus } from './outbox-status.ts'
+import { createSurfaceOutbox } from './outbox-surface.ts'
 import { systemTimers, type Timers } from './outbox-timers.ts'
 
 export { outboxIndexes } from './outbox-row.ts'
-export type { SurfaceStatus } from './outbox-surface.ts'
+export type { SurfaceStatus } from './outbox-status.ts'
 
 export interface Outbox extends Surface {
   /** Goes on with what waits from before. */

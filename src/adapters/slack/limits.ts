@@ -23,8 +23,8 @@ export const LIMITS = {
   planTasks: 50,
   alt: 2000,
   url: 3000,
-  /** All text of one message. Our own bound: that of `markdown` blocks, the tightest which is written down. */
-  message: 12_000,
+  /** All text of one message. Written down nowhere for blocks together; Slack was seen to refuse 11,341 spread over them. */
+  message: 10_000,
   /** Messages that one of ours may become before the rest is attached as a file. Our own. */
   messages: 5,
   modalTitle: 24,

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import type {
   FastifyBaseLogger,
   FastifyInstance,
@@ -14,7 +15,6 @@ import type { IncidentDesk } from '../../incident/desk.ts'
 import type { ChannelLog } from '../../ports/chat.ts'
 import type { Command, CommandAnswer } from '../command.ts'
 import type { Feed } from './feed.ts'
-import type { SlackEvents } from './slack.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -22,6 +22,12 @@ declare module 'fastify' {
     person: Person | undefined
   }
 }
+
+/** Who answers what Slack sends in HTTP mode. The body is given as it came, as the signature is made of its bytes. Never throws. */
+export type SlackEvents = (request: {
+  headers: IncomingHttpHeaders
+  raw: string
+}) => Promise<{ status: number; body: string; type: string; headers?: Record<string, string> }>
 
 export interface ServerDeps {
   desk: IncidentDesk

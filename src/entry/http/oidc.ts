@@ -27,6 +27,8 @@ export interface OidcDeps extends AccessDeps {
     /** Left out for a public client: PKCE alone then. */
     clientSecret?: string
     scopes: readonly string[]
+    /** 32 bytes that attempts are sealed with: the same for all processes behind one address. One of its own when left out. */
+    attemptKey?: Uint8Array
   }
   log: Log
 }
@@ -158,11 +160,11 @@ function createProvider({ oidc, log }: OidcDeps): () => Promise<client.Configura
 }
 
 /**
- * An attempt travels in a cookie that only this process can read (AES-256-GCM under a key of its own), so that strangers fill no
- * store; it counts once. Lax, because the provider's redirect is another site's. A restart ends the attempts under way.
+ * An attempt travels in a cookie that only we can read (AES-256-GCM), so that strangers fill no store; it counts once in a process,
+ * and the provider takes its code once in all. Lax, because the provider's redirect is another site's.
  */
 function createAttempts(deps: OidcDeps) {
-  const key = randomBytes(32)
+  const key = deps.oidc.attemptKey ?? randomBytes(32)
   // Asked for when it is needed: the port is known once the server listens.
   const name = () => cookieName(deps, 'rollcall-oidc')
   const options = { path: '/', httpOnly: true, sameSite: 'lax', secure: isSecure(deps) } as const

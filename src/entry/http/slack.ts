@@ -1,4 +1,3 @@
-import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyRequest } from 'fastify'
 import { Fault } from '../../lib/fault.ts'
 import type { App, ServerDeps } from './deps.ts'
@@ -8,12 +7,6 @@ const ROUTE = '/slack/events'
 const BODY_BYTES = 1024 * 1024
 /** A minute and address: all of a team's deeds come from a few of Slack's. */
 const MOST = 1200
-
-/** Who answers what Slack sends in HTTP mode. The body is given as it came, as the signature is made of its bytes. Never throws. */
-export type SlackEvents = (request: {
-  headers: IncomingHttpHeaders
-  raw: string
-}) => Promise<{ status: number; body: string; type: string; headers?: Record<string, string> }>
 
 /**
  * A route for a machine that shows who it is by the signature of every request, which is checked where it is answered. The guard

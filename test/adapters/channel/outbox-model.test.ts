@@ -3,11 +3,18 @@ import { expect, test } from 'vitest'
 import { readPost } from '../../../src/adapters/channel/outbox-row.ts'
 import { Fault } from '../../../src/lib/fault.ts'
 import type { Message } from '../../../src/ports/chat.ts'
+import type { Rate } from '../../../src/ports/surface.ts'
 import { button, card, createScriptedSender, type Fate, type Life, line, outboxWorld } from './outbox-kit.ts'
 
 const away = new Fault('store.unavailable', { say: 'The store is away.', retry: true })
-const rates = [
+const together: Rate[] = [
   { count: 2, ms: 4_000 },
+  { count: 20, ms: 60_000 },
+]
+const apart: Rate[] = [
+  { count: 2, ms: 4_000, of: 'new' },
+  { count: 3, ms: 5_000, of: 'edit' },
+  { count: 8, ms: 60_000, of: 'edit' },
   { count: 20, ms: 60_000 },
 ]
 
@@ -62,7 +69,7 @@ const event = fc.oneof(
 )
 type Event = typeof event extends fc.Arbitrary<infer T> ? T : never
 
-async function play(events: Event[], exclusive: boolean) {
+async function play(events: Event[], exclusive: boolean, rates: Rate[]) {
   const { store, time, start } = outboxWorld()
   const sender = createScriptedSender(time, { rates, ms: 30 })
   let pending: Fate[] = []
@@ -131,10 +138,10 @@ async function play(events: Event[], exclusive: boolean) {
   life = undefined
   const last = await living()
   await time.advance(300_000)
-  return { store, sender, last }
+  return { store, sender, last, rates }
 }
 
-async function check({ store, sender, last }: Awaited<ReturnType<typeof play>>) {
+async function check({ store, sender, last, rates }: Awaited<ReturnType<typeof play>>) {
   expect(await last.outbox.status('slack')).toEqual({ waiting: 0, refused: 0 })
   const text = sender.stands.map(({ message }) => JSON.stringify(message))
   for (const key of keys) {
@@ -152,8 +159,10 @@ async function check({ store, sender, last }: Awaited<ReturnType<typeof play>>) 
     expect(stood.indexOf(key[0] as string)).toBeLessThan(stood.indexOf(key))
   }
   expect(sender.atOnce).toBeLessThanOrEqual(1)
-  const at = sender.sent.filter(({ counts }) => counts).map((each) => each.at)
-  for (const { count, ms } of rates) {
+  const sent = sender.sent.filter(({ counts }) => counts)
+  for (const { count, ms, of } of rates) {
+    const fits = (edit: boolean) => of === undefined || (of === 'edit') === edit
+    const at = sent.filter(({ identity }) => fits(identity !== undefined)).map((each) => each.at)
     for (const each of at)
       expect(at.filter((other) => other > each - ms && other <= each).length).toBeLessThanOrEqual(count)
   }
@@ -161,8 +170,11 @@ async function check({ store, sender, last }: Awaited<ReturnType<typeof play>>) 
 
 test('whatever is put, fails, is killed at any write or restarted: all is shown once at its newest, heads first, within the rates', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(event, { maxLength: 40 }), fc.boolean(), async (events, exclusive) =>
-      check(await play(events, exclusive)),
+    fc.asyncProperty(
+      fc.array(event, { maxLength: 40 }),
+      fc.boolean(),
+      fc.constantFrom(together, apart),
+      async (events, exclusive, rates) => check(await play(events, exclusive, rates)),
     ),
     { numRuns: 150 },
   )

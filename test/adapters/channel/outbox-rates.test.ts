@@ -9,7 +9,11 @@ const day = 24 * 3_600_000
 
 describe('a sliding window', () => {
   const rates = fc.array(
-    fc.record({ count: fc.integer({ min: 1, max: 8 }), ms: fc.integer({ min: 1, max: 10_000_000 }) }),
+    fc.record({
+      count: fc.integer({ min: 1, max: 8 }),
+      ms: fc.integer({ min: 1, max: 10_000_000 }),
+      of: fc.constantFrom(undefined, 'new' as const, 'edit' as const),
+    }),
     {
       minLength: 1,
       maxLength: 3,
@@ -20,22 +24,25 @@ describe('a sliding window', () => {
     fc.assert(
       fc.property(
         rates,
-        fc.array(fc.nat(400_000), { maxLength: 60 }),
+        fc.array(fc.record({ pause: fc.nat(400_000), kind: fc.constantFrom('new' as const, 'edit' as const) }), {
+          maxLength: 60,
+        }),
         fc.integer({ min: 0, max: 3 }),
-        (given, pauses, rank) => {
+        (given, tries, rank) => {
           const window = createWindow(given)
-          const sent: number[] = []
+          const sent: { at: number; kind: string }[] = []
           let now = 0
-          for (const pause of pauses) {
+          for (const { pause, kind } of tries) {
             now += pause
-            now += window.wait(now, rank)
-            expect(window.wait(now, rank)).toBe(0)
-            window.note(now)
-            sent.push(now)
+            now += window.wait(now, kind, rank)
+            expect(window.wait(now, kind, rank)).toBe(0)
+            window.note(now, kind)
+            sent.push({ at: now, kind })
           }
-          for (const { count, ms } of given) {
-            for (const at of sent)
-              expect(sent.filter((each) => each > at - ms && each <= at).length).toBeLessThanOrEqual(count)
+          for (const { count, ms, of } of given) {
+            const counted = sent.flatMap(({ at, kind }) => (of === undefined || of === kind ? [at] : []))
+            for (const at of counted)
+              expect(counted.filter((each) => each > at - ms && each <= at).length).toBeLessThanOrEqual(count)
           }
         },
       ),
@@ -54,21 +61,39 @@ describe('a sliding window', () => {
     },
     { name: '30 a minute', rates: [{ count: 30, ms: 60_000 }], room: 30 },
     { name: '10 a day', rates: [{ count: 10, ms: day }], room: 1 },
+    {
+      name: 'one a second and few edits',
+      rates: [
+        { count: 1, ms: 1_000, of: 'new' as const },
+        { count: 2, ms: 60_000, of: 'edit' as const },
+      ],
+      room: 10,
+    },
     { name: 'no limit', rates: [], room: Number.POSITIVE_INFINITY },
   ])('has room for $room lines in ten seconds at $name', ({ rates: given, room }) => {
     expect(createWindow(given).room(0, 10_000)).toBe(room)
   })
 
-  test('keeps a fifth of a long window for approvals and states', () => {
-    const window = createWindow([{ count: 10, ms: day }])
-    for (let i = 0; i < 8; i++) window.note(i)
-    expect([window.wait(10, 3), window.wait(10, 2)]).toEqual([day - 10, day - 10])
-    expect([window.wait(10, 1), window.wait(10, 0)]).toEqual([0, 0])
-    window.note(10)
-    window.note(11)
-    expect(window.wait(12, 0)).toBe(day - 12)
-    window.forget(10)
-    expect(window.wait(12, 0)).toBe(0)
+  test.each([
+    { what: 'a long window', rate: { count: 10, ms: day }, kind: 'new' as const },
+    { what: 'the edits of a short one', rate: { count: 10, ms: 60_000, of: 'edit' as const }, kind: 'edit' as const },
+  ])('keeps a fifth of $what for approvals and states', ({ rate, kind }) => {
+    const window = createWindow([rate])
+    const { ms } = rate
+    for (let i = 0; i < 8; i++) window.note(i, kind)
+    expect([window.wait(10, kind, 3), window.wait(10, kind, 2)]).toEqual([ms - 10, ms - 10])
+    expect([window.wait(10, kind, 1), window.wait(10, kind, 0)]).toEqual([0, 0])
+    window.note(10, kind)
+    window.note(11, kind)
+    expect(window.wait(12, kind, 0)).toBe(ms - 12)
+    window.forget(10, kind)
+    expect(window.wait(12, kind, 0)).toBe(0)
+  })
+
+  test('keeps nothing back of the new messages of a short one', () => {
+    const window = createWindow([{ count: 10, ms: 60_000, of: 'new' }])
+    for (let i = 0; i < 9; i++) window.note(i, 'new')
+    expect(window.wait(10, 'new', 3)).toBe(0)
   })
 })
 
@@ -113,7 +138,7 @@ test('what was sent to a place is forgotten when it no longer counts', async () 
   const store = createMemoryStore()
   const sends = createSends(store, { surface: 'slack', place: 'C1' }, [{ count: 5, ms: 60_000 }])
   const start = Date.parse('2026-01-01T00:00:00Z')
-  for (let i = 0; i < 400; i++) await sends.add(`k${i}`, new Date(start + i * 10_000))
+  for (let i = 0; i < 400; i++) await sends.add(`k${i}`, new Date(start + i * 10_000), 'new')
   expect((await store.read('outbox-sends/slack/C1')).length).toBeLessThan(70)
   expect((await sends.recent(new Date(start + 399 * 10_000))).map(({ key }) => key)).toEqual([
     'k394',

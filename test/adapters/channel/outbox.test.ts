@@ -403,9 +403,12 @@ test('idle resolves when all that can be sent is sent', async () => {
   expect([idle, sender.sent.length]).toEqual([true, 3])
 })
 
-test('thousands of messages that wait do not make noting another slow', async () => {
+test.each([
+  { of: undefined, what: 'messages' },
+  { of: 'new' as const, what: 'new messages, of which edits are counted apart,' },
+])('thousands of $what that wait do not make noting another slow', async ({ of }) => {
   const { time, start } = outboxWorld()
-  const sender = createScriptedSender(time, { rates: [{ count: 1, ms: 3_600_000 }] })
+  const sender = createScriptedSender(time, { rates: [{ count: 1, ms: 3_600_000, of }] })
   const { put, outbox } = await start([sender])
   await put('first', card('first'))
   await time.advance(1_000)

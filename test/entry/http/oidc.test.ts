@@ -51,7 +51,7 @@ let world: AccessWorld
 afterEach(() => world.close())
 
 async function serve(
-  part: { issuer?: string; clientId?: string; clientSecret?: string } = {},
+  part: { issuer?: string; clientId?: string; clientSecret?: string; attemptKey?: Uint8Array } = {},
 ): Promise<FastifyInstance> {
   world = accessWorld()
   const oidc = { issuer, clientId: 'rollcall', clientSecret: SECRET, scopes: ['openid'], ...part }
@@ -240,6 +240,18 @@ describe('what does not hold signs nobody in', () => {
     const fresh = await setOut(app)
     back.searchParams.set('state', String(fresh.url.searchParams.get('state')))
     expect((await comeBack(app, back, fresh.headers)).json()).toMatchObject({ code: 'access.sign-in-refused' })
+  })
+
+  test.each([
+    ['the same key gets through', 1, 302],
+    ['another key has lapsed', 2, 400],
+  ])('an attempt that was begun at another process with %s', async (_name, other, status) => {
+    account = 'sub-alice'
+    const { url, headers } = await setOut(await serve({ attemptKey: new Uint8Array(32).fill(1) }))
+    await world.close()
+    const app = await serve({ attemptKey: new Uint8Array(32).fill(other) })
+    const answer = await comeBack(app, await atProvider(url), headers)
+    expect(answer.statusCode).toBe(status)
   })
 
   test('an attempt that was begun before a restart', async () => {

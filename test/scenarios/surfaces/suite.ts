@@ -29,8 +29,8 @@ export function surfaceScenarios(name: string, start: () => Promise<{ world: Wor
       bot.packages.publish('v1.6.0', { body: userService('v1.6.0', { files: startThatWaits }) })
     })
     afterAll(async () => {
-      await hand?.close()
       await world?.close()
+      await hand?.close()
     })
 
     const shows = async (code: string, what: string, is: (card: Shown) => boolean): Promise<Shown> => {
@@ -103,7 +103,7 @@ export function surfaceScenarios(name: string, start: () => Promise<{ world: Wor
       )
       expect(end.text).toContain('v1.1.0')
       expect(await bot.running()).toEqual({ 'bj-1': 'v1.1.0 running', 'sh-1': 'v1.1.0 running' })
-      expect((await hand.thread(code)).length).toBeGreaterThan(0)
+      await until('its thread has lines', async () => (await hand.thread(code)).length > 1, PATIENCE_MS)
       // Each batch went to each host once.
       expect(bot.starts('bj-1').filter((version) => version === 'v1.1.0')).toHaveLength(1)
     })

@@ -42,6 +42,7 @@ describe.skipIf(skipReal)('one bot on the console, Slack and WeCom', () => {
       },
     })
     bot = world.bot
+    await until('subscribed', () => wecom.connections() === 1)
     const app = () => bot.app()
     hands = { console: consoleHand(app().url ?? ''), slack: slackHand(slack), wecom: wecomHand(wecom, app) }
   })
@@ -103,8 +104,8 @@ describe.skipIf(skipReal)('one bot on the console, Slack and WeCom', () => {
     await hands.console.press('bob', code, 'approve')
     await bot.promoted(code)
     const { url } = bot.app()
+    const cookie = await signIn(url ?? '')
     const surfaces = async () => {
-      const cookie = await signIn(url ?? '')
       const answer = await fetch(`${url}/api/v1/surfaces`, { headers: { cookie } })
       return ((await answer.json()) as SurfacesView).surfaces
     }
