@@ -45,7 +45,8 @@ export const alerts: Command = {
         ? { kind: 'text', name: 'incident', label: 'incident', value: incident, hint: 'A-17', required: true, most: 12 }
         : { kind: 'choice', name: 'incident', label: 'incident', options: incidents, value: incident, required: true }
     const asked = SILENCE_FIELDS.map((field): FormField => {
-      return { ...field, kind: 'text', value: field.name === 'time' ? (time ?? field.value) : field.value }
+      const check = field.kind === 'duration' ? { check: field.kind } : {}
+      return { ...field, ...check, kind: 'text', value: field.name === 'time' ? (time ?? field.value) : field.value }
     })
     return { command: 'alerts silence', title: 'Silence alerts', fields: [known, ...asked] }
   },

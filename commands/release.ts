@@ -52,6 +52,7 @@ export const release: Command = {
           label: 'version',
           required: true,
           most: 100,
+          check: 'version',
           ...(newest === undefined || newest.length === 0 ? {} : { hint: newest.slice(0, 3).join(', ') }),
         },
         {

@@ -1,3 +1,5 @@
+import { parseDuration } from '../lib/duration.ts'
+import { isVersion } from '../lib/version.ts'
 import type { Form, FormField } from '../ports/surface.ts'
 import { type Command, type FormContext, LONGEST, parseCommand, splitFlags } from './command.ts'
 
@@ -47,11 +49,21 @@ function problemOf(field: FormField, value: string): string | undefined {
   if (field.kind === 'flag') return undefined
   if (value === '') return field.required ? 'This is needed.' : undefined
   if (field.kind === 'text') {
-    return value.length > field.most ? `This is longer than ${field.most} characters.` : undefined
+    if (value.length > field.most) return `This is longer than ${field.most} characters.`
+    return malformed(field, value)
   }
   const chosen = field.kind === 'choices' ? value.split(',') : [value]
   const unknown = chosen.find((each) => !field.options.includes(each))
   return unknown === undefined ? undefined : `${JSON.stringify(unknown.slice(0, 80))} cannot be chosen here.`
+}
+
+/** As the command itself would say it. */
+function malformed({ check }: Extract<FormField, { kind: 'text' }>, value: string): string | undefined {
+  if (check === 'version' && !isVersion(value)) {
+    return 'This is no version: letters, digits and . _ + - only, at most 64, beginning with a letter or digit.'
+  }
+  const wrong = check === 'duration' && (parseDuration(value) ?? 0) <= 0
+  return wrong ? 'This is no duration such as 30m, 2h or 1d.' : undefined
 }
 
 function isSet(value: string): boolean {

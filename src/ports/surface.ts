@@ -45,7 +45,8 @@ export interface Form {
   fields: FormField[]
 }
 export type FormField =
-  | (Omit<Field, 'kind'> & { kind: 'text'; hint?: string })
+  /** `check` says what the text has to be; a wrong one is told at its field. */
+  | (Omit<Field, 'kind'> & { kind: 'text'; hint?: string; check?: 'version' | 'duration' })
   | { kind: 'choice' | 'choices'; name: string; label: string; options: string[]; value?: string; required: boolean }
   | { kind: 'flag'; name: string; label: string }
 

@@ -80,7 +80,7 @@ describe('a filled-in form', () => {
       '/release --hosts bj-1,sh-2 --override-freeze billing v8',
     ],
     ['release', { service: 'billing', version: ' v8 ', hosts: '', 'override-freeze': 'false' }, '/release billing v8'],
-    ['release', { service: 'billing', version: '--hosts' }, '/release -- billing --hosts'],
+    ['alerts silence', { incident: 'A-17', time: '2h', reason: '--all' }, '/alerts silence -- A-17 2h --all'],
     ['rollback', { service: 'billing' }, '/rollback billing'],
     [
       'alerts silence',
@@ -95,6 +95,9 @@ describe('a filled-in form', () => {
     ['release', { service: 'billing', version: 'v8', hosts: 'bj-1,mars' }, { hosts: /"mars" cannot be chosen/ }],
     ['release', { service: 'billing', version: 'x'.repeat(101) }, { version: /longer than 100/ }],
     ['release', { service: 'billing', version: '   ' }, { version: /needed/ }],
+    ['release', { service: 'billing', version: '--hosts' }, { version: /no version/ }],
+    ['release', { service: 'billing', version: '../etc' }, { version: /no version/ }],
+    ['alerts silence', { incident: 'A-17', time: 'soon', reason: 'known' }, { time: /no duration/ }],
     ['alerts silence', { incident: 'A-17', time: '2h', reason: 'x'.repeat(201) }, { reason: /longer than 200/ }],
   ])('%s %j says what is wrong, by field', (command, filled: Record<string, string>, wrong) => {
     const answer = line(command, filled)

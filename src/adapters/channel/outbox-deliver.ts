@@ -93,7 +93,7 @@ export async function deliver(desk: Desk, place: Place, key: string, queue: Queu
   place.window.note(noteAt, kind)
   const sent = await send(sender, parcel.delivery)
   if (counts(sent)) await desk.patiently(() => place.sends.add(key, at, kind))
-  else place.window.forget(noteAt, kind)
+  else place.window.forget(noteAt)
   if (!desk.held()) return { at: 'stopped' }
   await desk.patiently(() => record(desk, place, { parcel, sent, before: row }))
   return sent

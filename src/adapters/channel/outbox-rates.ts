@@ -23,7 +23,7 @@ export interface Window {
   /** What is of no known kind counts as either. */
   note(at: number, kind: Kind | undefined): void
   /** It did not go out after all. */
-  forget(at: number, kind: Kind): void
+  forget(at: number): void
 }
 
 export function createWindow(rates: readonly Rate[]): Window {
@@ -60,8 +60,8 @@ export function createWindow(rates: readonly Rate[]): Window {
       const newest = Math.max(at, sends.at(-1)?.at ?? at)
       sends = [...sends.filter((each) => each.at > newest - longest), { at, kind }].sort((a, b) => a.at - b.at)
     },
-    forget: (at, kind) => {
-      const place = sends.findLastIndex((each) => each.at === at && each.kind === kind)
+    forget: (at) => {
+      const place = sends.findLastIndex((each) => each.at === at)
       if (place >= 0) sends.splice(place, 1)
     },
   }

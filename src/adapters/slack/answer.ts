@@ -2,13 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { translateMessage } from '../../lib/catalogue/message.ts'
 import { translate } from '../../lib/catalogue/translate.ts'
-import type { Message } from '../../ports/chat.ts'
 import type { Answer, Envelope, Sent } from '../../ports/surface.ts'
 import { type Bot, call } from './bot.ts'
 import { sentOf } from './outcome.ts'
-import { type OneMessage, render, type Shown } from './render.ts'
-import { textParts } from './render-text.ts'
-import { pictureFile } from './upload.ts'
+import { type OneMessage, type Rendered, renderAnswer, type Shown } from './render.ts'
+import { answerAsTyped, messageAsTyped } from './slash.ts'
+import { escaped } from './text.ts'
+import { pictureFile, upload } from './upload.ts'
 
 /** Where a deed was done, for the answer. */
 export const replySchema = z.object({
@@ -19,6 +19,13 @@ export const replySchema = z.object({
   direct: z.boolean().optional(),
 })
 export type Reply = z.infer<typeof replySchema>
+
+/** Whom an answer is for, and for which deed. */
+interface To {
+  id: string
+  user: string
+  reply: Reply
+}
 
 const MOST_REMEMBERED = 2000
 const USES = 5
@@ -42,14 +49,17 @@ class BlocksRefused extends Error {}
 /** Tells the one who did it. Never throws. */
 export async function answerEnvelope(bot: Bot, envelope: Envelope, answer: Answer): Promise<Sent> {
   const reply = replySchema.safeParse(envelope.reply)
-  const to = { id: envelope.id, user: envelope.user, reply: reply.success ? reply.data : {} }
+  const to: To = { id: envelope.id, user: envelope.user, reply: reply.success ? reply.data : {} }
   try {
     const pictures = await picturesOf(bot, answer)
     let shown = [...pictures.values()].some((each) => each !== undefined)
     let native = bot.config.nativeBlocks
     for (let waits = 0; ; ) {
       try {
-        return await tell(bot, to, drawn(bot, answer, { native, pictures }))
+        const { messages, file } = drawn(bot, answer, { native, pictures })
+        if (file === undefined) return await tell(bot, to, messages)
+        const rest = await wholeAsFile(bot, to, file)
+        return await tell(bot, to, drawn(bot, answer, { native, pictures, rest }).messages)
       } catch (error) {
         if (!(error instanceof BlocksRefused) || !(shown || native)) throw error
         // A picture that has just been uploaded may not be ready; after that, only what every Slack shows.
@@ -68,13 +78,46 @@ export async function answerEnvelope(bot: Bot, envelope: Envelope, answer: Answe
 }
 
 /** A short word of the surface itself to one person. Never throws. */
-export async function say(bot: Bot, to: { id: string; user: string; reply: Reply }, text: string): Promise<Sent> {
+export async function say(bot: Bot, to: To, text: string): Promise<Sent> {
   try {
-    return await tell(bot, to, drawn(bot, { ok: false, text }, { native: false, pictures: new Map() }))
+    return await tell(bot, to, drawn(bot, { ok: false, text }, { native: false, pictures: new Map() }).messages)
   } catch (error) {
     bot.log.warn({ err: error }, 'slack word not said')
     return { at: 'later', ms: 5000, scope: 'place', why: 'The answer could not be prepared.', arrived: 'no' }
   }
+}
+
+/**
+ * An answer that is too long for its messages, as a file where only this person reads: in the direct message with Rollcall. The
+ * line about it says what came of that. Once for each deed, however often the answer is tried again.
+ */
+async function wholeAsFile(bot: Bot, to: To, file: NonNullable<Rendered['file']>): Promise<string> {
+  const { channel, thread, direct } = to.reply
+  const here = direct === true && channel !== undefined
+  const done = here ? bot.words.wholeHere : bot.words.wholeDirect
+  if (bot.attached.has(to.id)) return done
+  const said = here
+    ? undefined
+    : await call(bot, () => bot.client.chat.postMessage({ channel: to.user, text: escaped(bot.words.whole) }))
+  const place = here ? channel : said?.ok ? said.value.channel : undefined
+  if (place !== undefined) {
+    const bytes = Buffer.from(file.whole)
+    const share = { channel: place, ...(here && thread !== undefined ? { thread } : {}) }
+    const sent = await upload(bot, { name: 'answer.txt', title: 'Rollcall', bytes }, share)
+    if (sent.ok) {
+      bot.attached.add(to.id)
+      for (const old of bot.attached) {
+        if (bot.attached.size <= MOST_REMEMBERED) break
+        bot.attached.delete(old)
+      }
+      return done
+    }
+    bot.log.warn({ why: sent.failure, envelope: to.id }, 'slack answer not attached')
+    const ts = said?.ok ? said.value.ts : undefined
+    // It would announce a file that is not there.
+    if (ts !== undefined) await call(bot, () => bot.client.chat.delete({ channel: place, ts }))
+  }
+  return bot.words.leftOut(file.left)
 }
 
 async function picturesOf(bot: Bot, { message }: Answer): Promise<Map<string, Shown>> {
@@ -91,53 +134,30 @@ async function picturesOf(bot: Bot, { message }: Answer): Promise<Map<string, Sh
 function drawn(
   bot: Bot,
   { ok, text, message }: Answer,
-  { native, pictures }: { native: boolean; pictures: ReadonlyMap<string, Shown> },
-): OneMessage[] {
-  const line = `${ok ? '✅' : '⚠️'} ${translate(text, bot.language)}`
-  const options = { native, mention: bot.mention, picture: (id: string) => pictures.get(id), words: bot.words }
-  const head: Message = {
-    title: 'Rollcall',
-    tone: 'plain',
-    blocks: [{ type: 'text', text: line }],
-    buttons: [],
-  }
-  const said = render(head, options).messages.map((each, at) => ({
-    ...each,
-    text: at === 0 ? each.text.replace(/^Rollcall\n/, '') : each.text,
-    blocks: each.blocks.filter(({ type }) => type !== 'header'),
-  }))
-  if (message === undefined) return said
-  const shown = translateMessage(message, bot.language)
-  const rendered = render(shown, options)
-  const [first] = rendered.messages
-  const lines = textParts(line, bot.mention).map(({ block }) => block)
-  // Sentence and message in one where they fit.
-  if (lines.length + first.blocks.length <= 50 && !line.includes(shown.title)) {
-    const text = `${said[0]?.text ?? ''}\n${first.text}`.slice(0, 3000)
-    return [{ text, blocks: [...lines, ...first.blocks] }, ...rendered.messages.slice(1)]
-  }
-  return [...said, ...rendered.messages]
+  { native, pictures, rest }: { native: boolean; pictures: ReadonlyMap<string, Shown>; rest?: string },
+): Rendered {
+  const line = `${ok ? '✅' : '⚠️'} ${answerAsTyped(translate(text, bot.language))}`
+  const shown = message === undefined ? undefined : messageAsTyped(translateMessage(message, bot.language))
+  return renderAnswer(line, shown, {
+    native,
+    mention: bot.mention,
+    picture: (id) => pictures.get(id),
+    words: bot.words,
+    ...(rest === undefined ? {} : { rest }),
+  })
 }
 
-async function tell(
-  bot: Bot,
-  { id, user, reply }: { id: string; user: string; reply: Reply },
-  messages: OneMessage[],
-): Promise<Sent> {
+async function tell(bot: Bot, to: To, messages: readonly OneMessage[]): Promise<Sent> {
   let last: Sent = { at: 'sent', identity: null }
   for (const message of messages) {
-    last = await tellOne(bot, { id, user, reply }, message)
+    last = await tellOne(bot, to, message)
     if (last.at !== 'sent') return last
   }
   return last
 }
 
 /** By the deed's own address while it holds, else where it was done, else in a direct message. */
-async function tellOne(
-  bot: Bot,
-  { id, user, reply }: { id: string; user: string; reply: Reply },
-  message: OneMessage,
-): Promise<Sent> {
+async function tellOne(bot: Bot, { id, user, reply }: To, message: OneMessage): Promise<Sent> {
   if (await byResponse(bot, id, message)) return { at: 'sent', identity: null }
   const { channel, thread, direct } = reply
   const under = thread === undefined ? {} : { thread_ts: thread }

@@ -25,6 +25,8 @@ export interface Bot {
   state: State
   /** Where a deed may be answered for half an hour. An address that lets anybody answer is a secret, so it is never stored. */
   responses: Map<string, { url: string; left: number; until: number }>
+  /** Deeds whose answer was too long and has been sent as a file. */
+  attached: Set<string>
 }
 
 /** A call of the Web API, its outcome told to the state. Never throws. */

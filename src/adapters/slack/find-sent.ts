@@ -9,6 +9,12 @@ const seenMessage = z.object({
   metadata: z.object({ event_type: z.literal(EVENT_TYPE), event_payload: payload }),
 })
 
+/** The key under which a message of ours was sent; undefined for any other message. */
+export function seenKey(message: unknown): string | undefined {
+  const seen = seenMessage.safeParse(message)
+  return seen.success ? seen.data.metadata.event_payload.key : undefined
+}
+
 /** Slack's clock may go before or after ours. */
 const CLOCKS_APART_S = 300
 const PAGES = 10

@@ -5,6 +5,7 @@ import type { Field } from '../../ports/chat.ts'
 import type { Form, FormField } from '../../ports/surface.ts'
 import { LIMITS } from './limits.ts'
 import { fitted } from './render-buttons.ts'
+import { asTyped } from './slash.ts'
 import { cut } from './text.ts'
 import type { Words } from './words.ts'
 
@@ -47,7 +48,7 @@ function modal(
   words: Words,
   language: Language,
 ): ModalView {
-  const say = (text: string): string => translate(text, language)
+  const say = (text: string): string => asTyped(translate(text, language))
   return {
     type: 'modal',
     callback_id: callback,
@@ -169,6 +170,6 @@ export function valuesOf(state: z.infer<typeof stateSchema>): Record<string, str
 
 export function errorsOf(wrong: Readonly<Record<string, string>>, language: Language): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(wrong).map(([name, why]) => [`${FIELD}${name}`, cut(translate(why, language), 2000)]),
+    Object.entries(wrong).map(([name, why]) => [`${FIELD}${name}`, cut(asTyped(translate(why, language)), 2000)]),
   )
 }

@@ -1,5 +1,6 @@
 import { App, type ReceiverEvent } from '@slack/bolt'
 import { z } from 'zod'
+import { newId } from '../../lib/id.ts'
 import type { Deed, Envelope } from '../../ports/surface.ts'
 import { answerEnvelope, type Reply, rememberResponse, say } from './answer.ts'
 import { type Bot, call } from './bot.ts'
@@ -7,11 +8,15 @@ import { clientOptions } from './calls.ts'
 import { errorsOf, FORM, formData, formView, PRESS, pressData, pressView, stateSchema, valuesOf } from './forms.ts'
 import { carriedBy } from './render-buttons.ts'
 import { typedLine } from './text.ts'
+import { createCardOf, lacking } from './thread.ts'
 
 const NOT_TAKEN = {
   say: 'Rollcall could not store this just now, so it may not have been taken. Next: do it again in a moment',
 }
 const UNKNOWN = { say: 'This button is none that Rollcall still knows. Next: /status shows what may be done now' }
+const UNKNOWN_FORM = { say: 'Rollcall does not know this form any more. Next: /help shows what may be typed' }
+const NO_SHORTCUTS = { say: 'Rollcall has no shortcuts. Next: /help shows what may be typed' }
+const UNKNOWN_DEED = { say: 'Rollcall does not know what that was. Next: /help shows what may be typed' }
 const AGAIN = { next: 'press the button again' }
 
 const channelField = z.object({ id: z.string() }).nullish()
@@ -55,6 +60,16 @@ const viewBody = z.object({
   }),
 })
 
+/** Whatever comes with somebody who did it. */
+const anyBody = z.object({
+  user: z.object({ id: z.string() }),
+  channel: channelField.catch(undefined),
+  trigger_id: z.string().optional().catch(undefined),
+  response_url: z.string().optional().catch(undefined),
+})
+/** Interactions that have a listener here. */
+const HEARD = ['block_actions', 'view_submission', 'view_closed', 'shortcut', 'message_action', 'block_suggestion']
+
 /** What the handler of an event says about it: Bolt would acknowledge events before anybody has heard them. */
 interface Verdict {
   taken: boolean
@@ -62,9 +77,16 @@ interface Verdict {
 const verdictOf = (context: object): Verdict | undefined =>
   'verdict' in context ? (context.verdict as Verdict | undefined) : undefined
 
-/** Bolt's App whose events are acknowledged only once they are durable, and which never throws. */
+/** Bolt's App whose events are acknowledged only once they are durable, and which hands over what Bolt has no listener for. */
 class HoldingApp extends App {
+  stranger: (body: unknown) => Promise<void> = async () => {}
+
   override async processEvent(event: ReceiverEvent): Promise<void> {
+    const { event: heard, command, type } = event.body
+    if (heard === undefined && command === undefined && !HEARD.includes(type)) {
+      await event.ack()
+      return await this.stranger(event.body)
+    }
     // Only events of the Events API are acknowledged by Bolt itself.
     if (event.body.event === undefined) return await super.processEvent(event)
     const verdict: Verdict = { taken: true }
@@ -86,7 +108,22 @@ export interface Incoming {
  * buttons (the id of the socket's envelope does not exist over HTTP); id and hash of the view for a submission.
  */
 export function createIncoming(bot: Bot, botToken: string): Incoming {
-  const app: App = new HoldingApp({
+  /** Whoever did it is told, wherever that can be told from what came. */
+  async function answerUnknown(body: unknown, text: string): Promise<void> {
+    const parsed = anyBody.safeParse(body)
+    if (!parsed.success) {
+      bot.log.info('slack deed without a person')
+      return
+    }
+    const { user, channel, trigger_id: trigger = newId(), response_url } = parsed.data
+    const id = `unknown/${trigger}`
+    rememberResponse(bot, id, response_url)
+    const where = channel?.id
+    const direct = where?.startsWith('D') ? { direct: true } : {}
+    await say(bot, { id, user: user.id, reply: where === undefined ? {} : { channel: where, ...direct } }, text)
+  }
+
+  const app = new HoldingApp({
     token: botToken,
     // Slack being away must not throw inside of the constructor.
     deferInitialization: true,
@@ -95,8 +132,10 @@ export function createIncoming(bot: Bot, botToken: string): Incoming {
     logger: clientOptions({ apiUrl: bot.config.apiUrl, timings: bot.timings, log: bot.log }).logger,
     clientOptions: clientOptions({ apiUrl: bot.config.apiUrl, timings: bot.timings, log: bot.log }),
   })
+  app.stranger = (body) => track(answerUnknown(body, UNKNOWN_DEED.say))
   const running = new Set<Promise<unknown>>()
   let stopped = false
+  const cardOf = createCardOf(bot)
   const names = new Map(Object.entries(bot.config.channels).map(([name, id]) => [id, name]))
 
   const track = <T>(work: Promise<T>): Promise<T> => {
@@ -195,6 +234,15 @@ export function createIncoming(bot: Bot, botToken: string): Incoming {
     await say(bot, { id: envelope.id, user: envelope.user, reply }, text)
   }
 
+  /** In the thread of a card, a line whose number is left out means that card. */
+  const inThread = async (line: string, { channel, thread, direct }: Reply, botUser: string | undefined) => {
+    if (channel === undefined || thread === undefined || direct === true || stopped) return line
+    const withCode = lacking(line, bot.reception().commands)
+    if (withCode === undefined) return line
+    const code = await cardOf({ channel, thread }, botUser)
+    return (code === undefined ? undefined : withCode(code)) ?? line
+  }
+
   const hear = async (body: unknown, context: object, botUser: string | undefined): Promise<void> => {
     const parsed = eventBody.safeParse(body)
     if (!parsed.success) return
@@ -209,10 +257,10 @@ export function createIncoming(bot: Bot, botToken: string): Incoming {
       ...(event.thread_ts === undefined ? {} : { thread: event.thread_ts }),
       ...(direct ? { direct } : {}),
     }
-    const deed: Deed = { kind: 'typed', text: typedLine(event.text, botUser) }
     const verdict = verdictOf(context)
     // A handler that throws has not taken it.
     if (verdict !== undefined) verdict.taken = false
+    const deed: Deed = { kind: 'typed', text: await inThread(typedLine(event.text, botUser), reply, botUser) }
     const taken = await accept(envelopeOf(`event/${event_id}`, event.user, reply, deed))
     if (verdict !== undefined) verdict.taken = taken
   }
@@ -222,7 +270,10 @@ export function createIncoming(bot: Bot, botToken: string): Incoming {
   app.action(/.*/, async ({ body, ack }) => {
     const parsed = actionBody.safeParse(body)
     const action = parsed.data?.actions[0]
-    if (!parsed.success || action === undefined) return await ack()
+    if (!parsed.success || action === undefined) {
+      await ack()
+      return await track(answerUnknown(body, UNKNOWN.say))
+    }
     const { trigger_id: trigger, user, response_url } = parsed.data
     const channel = parsed.data.channel?.id ?? parsed.data.container?.channel_id
     const thread = parsed.data.container?.thread_ts
@@ -275,7 +326,12 @@ export function createIncoming(bot: Bot, botToken: string): Incoming {
   }
 
   app.view({ type: 'view_submission' }, async ({ body, ack }) => {
-    const { user, view } = viewBody.parse(body)
+    const parsed = viewBody.safeParse(body)
+    if (!parsed.success) {
+      await ack()
+      return await track(answerUnknown(body, UNKNOWN_FORM.say))
+    }
+    const { user, view } = parsed.data
     const id = `view/${view.id}/${view.hash}`
     const values = valuesOf(view.state)
     const first = Object.keys(values)[0] ?? ''
@@ -285,7 +341,10 @@ export function createIncoming(bot: Bot, botToken: string): Incoming {
     }
     if (stopped) return
     const made = deedOf(view.callback_id, view.private_metadata, values)
-    if (made === undefined) return await ack()
+    if (made === undefined) {
+      await ack()
+      return await track(answerUnknown(body, UNKNOWN_FORM.say))
+    }
     if ('wrong' in made) return await refuse(made.wrong)
     if (await accept(envelopeOf(id, user.id, made.reply, made.deed))) return await ack()
     // The form stays open with what was filled in; there is no other way to say it.
@@ -318,14 +377,7 @@ export function createIncoming(bot: Bot, botToken: string): Incoming {
   app.options(/.*/, async ({ ack }) => await ack({ options: [] }))
   app.shortcut(/.*/, async ({ body, ack }) => {
     await ack()
-    const parsed = z
-      .object({ trigger_id: z.string(), user: z.object({ id: z.string() }), channel: channelField })
-      .safeParse(body)
-    if (!parsed.success) return
-    const channel = parsed.data.channel?.id
-    const to = { id: `shortcut/${parsed.data.trigger_id}`, user: parsed.data.user.id }
-    const text = 'Rollcall has no shortcuts. Next: /help shows what may be typed'
-    await track(say(bot, { ...to, reply: channel === undefined ? {} : { channel } }, text))
+    await track(answerUnknown(body, NO_SHORTCUTS.say))
   })
   app.error(async (error) => {
     // A socket that has just been renewed takes no more acknowledgements: Slack delivers it again on the other one.

@@ -64,6 +64,7 @@ export function createSlack(options: {
     timings,
     state,
     responses: new Map(),
+    attached: new Set(),
   }
   const incoming = createIncoming(bot, botToken)
   const connections =

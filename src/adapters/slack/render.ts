@@ -1,4 +1,4 @@
-import type { Block, Message } from '../../ports/chat.ts'
+import type { Block, Button, Message } from '../../ports/chat.ts'
 import { type Part, part, plainText, type SlackBlock } from './block.ts'
 import { LIMITS } from './limits.ts'
 import { buttonParts } from './render-buttons.ts'
@@ -16,6 +16,8 @@ export interface RenderOptions {
   mention: Mention
   picture: (id: string) => Shown
   words: Words
+  /** The line about what did not fit; that the rest is attached when left out. */
+  rest?: string
 }
 
 export interface OneMessage {
@@ -27,7 +29,8 @@ export interface OneMessage {
 /** The message, what of it stands in further messages of its thread, and what is attached because it is longer than that. */
 export interface Rendered {
   messages: [OneMessage, ...OneMessage[]]
-  file?: { name: string; text: string }
+  /** `whole`: all of it, from its first line on; `left`: characters of `text`, without its head. */
+  file?: { name: string; text: string; whole: string; left: number }
 }
 
 const MOST_FALLBACK = 1500
@@ -37,24 +40,48 @@ const MOST_FALLBACK = 1500
  * further ones, and what is longer than these in a file, with a line that says so. The message is in the language it is shown in.
  */
 export function render(message: Message, options: RenderOptions): Rendered {
-  const buttons = buttonParts(message.buttons, options.words)
   const parts = [...headParts(message, options), ...bodyParts(message.blocks, options)]
-  const packs = pack(parts, buttons)
-  const fallback = fallbackOf(message, options)
-  const shown = packs.slice(0, LIMITS.messages)
-  const rest = packs.slice(LIMITS.messages).flat()
-  const messages = shown.map((each, at) => ({
-    text: at === 0 ? fallback : escaped(`${cut(message.title, 200)} (${at + 1}/${shown.length})`),
+  const lines = [message.title, ...linesOf(message)]
+  return assembled({ title: message.title, parts, buttons: message.buttons, lines }, options)
+}
+
+/** An answer: its sentence, and under it the message that belongs to it. */
+export function renderAnswer(line: string, message: Message | undefined, options: RenderOptions): Rendered {
+  const said = textParts(line, options.mention)
+  if (message === undefined) {
+    return assembled({ title: 'Rollcall', parts: said, buttons: [], lines: [line] }, options)
+  }
+  const parts = [...said, ...headParts(message, options), ...bodyParts(message.blocks, options)]
+  const lines = [line, message.title, ...linesOf(message)]
+  return assembled({ title: message.title, parts, buttons: message.buttons, lines }, options)
+}
+
+function assembled(
+  shown: { title: string; parts: readonly Part[]; buttons: readonly Button[]; lines: readonly string[] },
+  options: RenderOptions,
+): Rendered {
+  const packs = pack(shown.parts, buttonParts(shown.buttons, options.words))
+  const kept = packs.slice(0, LIMITS.messages)
+  const fallback = fallbackOf(shown.lines, options)
+  const messages = kept.map((each, at) => ({
+    text: at === 0 ? fallback : escaped(`${cut(shown.title, 200)} (${at + 1}/${kept.length})`),
     blocks: each.map(({ block }) => block),
   }))
   const [first, ...more] = messages
   if (first === undefined) throw new Error('a message has a head')
-  if (rest.length === 0) return { messages: [first, ...more] }
+  if (packs.length === kept.length) return { messages: [first, ...more] }
   const last = more.at(-1) ?? first
-  last.blocks.push({ type: 'context', elements: [plainText(options.words.rest)] })
+  last.blocks.push({ type: 'context', elements: [plainText(options.rest ?? options.words.rest)] })
+  const plainOf = (some: readonly Part[][]) => some.flatMap((each) => each.map(({ plain }) => plain)).join('\n')
+  const rest = plainOf(packs.slice(LIMITS.messages))
   return {
     messages: [first, ...more],
-    file: { name: 'rest.txt', text: `${message.title}\n\n${rest.map(({ plain }) => plain).join('\n')}\n` },
+    file: {
+      name: 'rest.txt',
+      text: `${shown.title}\n\n${rest}\n`,
+      whole: `${plainOf(packs)}\n`,
+      left: rest.length,
+    },
   }
 }
 
@@ -135,14 +162,17 @@ function pack(parts: readonly Part[], buttons: readonly Part[]): Part[][] {
   return packs
 }
 
-/** What a notification says: the title, and the first of what it tells. */
-function fallbackOf({ title, blocks }: Message, { mention }: RenderOptions): string {
-  const lines = blocks.flatMap((block) => {
+function linesOf({ blocks }: Message): string[] {
+  return blocks.flatMap((block) => {
     if (block.type === 'text') return [block.text]
     if (block.type === 'fields') return block.items.map(({ label, value }) => `${label}: ${value}`)
     return []
   })
-  const whole = [title, ...lines].join('\n')
+}
+
+/** What a notification says: the title, and the first of what it tells. */
+function fallbackOf(lines: readonly string[], { mention }: RenderOptions): string {
+  const whole = lines.join('\n')
   const [short = ''] = pieces(whole, MOST_FALLBACK)
   const text = short.length < whole.trimEnd().length ? `${short} …` : short
   return withMentions(text, mention) || escaped(text) || 'Rollcall'

@@ -9,6 +9,7 @@ import type { Failure } from './calls.ts'
 import { findSent, metadataOf } from './find-sent.ts'
 import { sentOf } from './outcome.ts'
 import { type OneMessage, type Rendered, render, type Shown } from './render.ts'
+import { messageAsTyped } from './slash.ts'
 import { pictureFile, upload } from './upload.ts'
 
 const identitySchema = z.object({ channel: z.string(), ts: z.string(), more: z.array(z.string()).optional() })
@@ -53,7 +54,7 @@ async function deliver(bot: Bot, delivery: Delivery): Promise<Sent> {
   const head = identitySchema.safeParse(delivery.thread?.identity)
   const thread = head.success ? head.data.ts : undefined
   const known = identitySchema.safeParse(delivery.identity)
-  const message = translateMessage(delivery.message, bot.language)
+  const message = messageAsTyped(translateMessage(delivery.message, bot.language))
   const mark = readMark(delivery.mark)
   let identity: Identity | undefined = known.success ? known.data : undefined
   if (delivery.uncertainSince !== undefined) identity = (await adopt(bot, delivery, thread, identity)) ?? identity

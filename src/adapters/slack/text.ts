@@ -1,4 +1,5 @@
 import { seenOf } from '../../lib/text.ts'
+import { withoutPrefix } from './slash.ts'
 
 /** Slack's three control characters as it wants them in every text object: it decodes these and no other entity. */
 export function escaped(text: string): string {
@@ -76,7 +77,7 @@ const MOST_TYPED = 10_000
 /**
  * What somebody typed, as a command line: mentions of the bot taken off, Slack's tags turned back into what they stood for, and
  * what keyboards put in by themselves (typographic quotes, long dashes, no-break blanks, unseen characters) turned into what was
- * meant. A slash is put in front where there is none. Empty text asks for help.
+ * meant. A slash is put in front where there is none, and `rollcall-` is taken off. Empty text asks for help.
  */
 export function typedLine(raw: string, botUser: string | undefined): string {
   // No tag holds another one, which keeps many opening signs from being slow.
@@ -98,5 +99,5 @@ export function typedLine(raw: string, botUser: string | undefined): string {
     .replace(/^`{1,3}([^`]*)`{1,3}$/, '$1')
     .trim()
   const line = words === '' ? '/help' : words.startsWith('/') ? words : `/${words}`
-  return line.slice(0, MOST_TYPED)
+  return withoutPrefix(line).slice(0, MOST_TYPED)
 }

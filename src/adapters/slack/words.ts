@@ -6,6 +6,12 @@ export interface Words {
   send: string
   progress: string
   rest: string
+  /** That all of an answer is a file in a direct message, or in this one. */
+  wholeDirect: string
+  wholeHere: string
+  /** What stands above that file. */
+  whole: string
+  leftOut(count: number): string
   gone: string
   tones: Record<'info' | 'good' | 'warn' | 'bad', string>
 }
@@ -15,6 +21,11 @@ const SAID = {
   send: { say: 'Send' },
   progress: { say: 'Progress' },
   rest: { say: 'This is longer than Slack shows: the rest is in the attached file.' },
+  wholeDirect: {
+    say: 'This is longer than Slack shows: the whole answer is a file in your direct messages with Rollcall.',
+  },
+  wholeHere: { say: 'This is longer than Slack shows: the whole answer is in the attached file.' },
+  whole: { say: 'The whole of an answer that was too long to be shown:' },
   gone: { say: 'This picture is no longer kept.' },
   info: { say: 'For information' },
   good: { say: 'All is well' },
@@ -29,6 +40,13 @@ export function wordsIn(language: Language): Words {
     send: word(SAID.send),
     progress: word(SAID.progress),
     rest: word(SAID.rest),
+    wholeDirect: word(SAID.wholeDirect),
+    wholeHere: word(SAID.wholeHere),
+    whole: word(SAID.whole),
+    leftOut: (count) =>
+      word({
+        say: `This is longer than Slack shows: the last ${count} characters are left out. Next: ask for less, such as one release or one host, or read it in the console`,
+      }),
     gone: word(SAID.gone),
     tones: {
       info: `🔵 ${word(SAID.info)}`,

@@ -15,6 +15,7 @@ const cardSchema = z.object({
   key: z.string(),
   code: z.string().optional(),
   message: messageSchema,
+  /** closed: somebody has pressed on it, and it shows nothing but a look at what stands, until the next stage has its card. */
   state: z.enum(['open', 'closed']),
 })
 export type CardRow = z.infer<typeof cardSchema>
@@ -77,6 +78,15 @@ export function markOf({ title, tone, buttons }: Message): string {
   const stage = JSON.stringify([title, tone, buttons.map(({ label, action }) => [label, action])])
   return createHash('sha256').update(stage).digest('hex').slice(0, 24)
 }
+
+/** Whether one message offers other buttons than another, be it under the same labels: they are bound to where things stand. */
+export function offersOthers(a: Message, b: Message): boolean {
+  const ids = ({ buttons }: Message): string => JSON.stringify(buttons.map(({ id }) => id))
+  return ids(a) !== ids(b)
+}
+
+/** The card of a release or an incident: it offers something again after a press. Other cards offer their thing once. */
+export const livesOn = (key: string): boolean => /^[RA]-\d{1,9}\/card$/.test(key)
 
 /** A button in a key: what it was before, or a fingerprint where that has characters that a key should not have. */
 export function tokenOf({ id }: Button): string {

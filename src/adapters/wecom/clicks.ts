@@ -42,6 +42,8 @@ export function createClicks(parts: {
   /** `code` is that of the card's message. */
   envelope: (click: Click, button: Button, code: string | undefined) => Envelope
   timings: Timings
+  /** The card was left without its buttons by a press that is through. */
+  closed: (task: string) => void
   words: Words
   language: Language
   log: Log
@@ -66,10 +68,21 @@ export function createClicks(parts: {
     if (window.used || performance.now() - window.at > timings.updateMs) return false
     window.used = true
     clearTimeout(window.timer)
+    await noteState(window, message.buttons.length > 0 && show.buttons.every(({ key }) => key === look.key))
     const { card, whole } = renderCard(message, pusher.look(window.row.code), { task: window.click.task, ...show })
     const outcome = await transport.update(window.click.reqId, card)
     if (outcome.at !== 'acked') log.warn({ outcome: outcome.at, task: window.click.task }, 'wecom card not updated')
     return outcome.at === 'acked' && (whole || show.notice === undefined || say(show.notice).length <= 100)
+  }
+
+  /** Noted before it is shown: whoever dies in between leaves a card that is sent once too often rather than never. */
+  async function noteState(window: Window, closed: boolean): Promise<void> {
+    const state = closed ? 'closed' : 'open'
+    if (window.row.state === state) return
+    window.row = { ...window.row, state }
+    await cards
+      .keepCard(window.click.task, window.row)
+      .catch((error: unknown) => log.warn({ err: error, task: window.click.task }, 'wecom card not noted'))
   }
 
   /** The message as it stands now in that place, and whether this card is the newest of it. */
@@ -81,7 +94,8 @@ export function createClicks(parts: {
 
   async function toNow(window: Window, notice?: string): Promise<void> {
     const { message } = await standing(window)
-    await cards.keepCard(window.click.task, { ...window.row, message })
+    window.row = { ...window.row, message, state: 'open' }
+    await cards.keepCard(window.click.task, window.row)
     const said = notice ?? (window.row.key.startsWith('test/') ? words.refreshed : undefined)
     await update(window, message, { ...(said === undefined ? {} : { notice: said }), buttons: buttonsOf(message) })
   }
@@ -101,7 +115,8 @@ export function createClicks(parts: {
     }
     if (accepted === 'lost') {
       windows.delete(envelope.id)
-      const { message } = await standing(window)
+      // The store is away: what the card showed is known.
+      const { message } = window.row
       await update(window, message, { notice: words.lost, buttons: buttonsOf(message) })
       return
     }
@@ -125,7 +140,7 @@ export function createClicks(parts: {
       if (row === undefined || row.place !== place) {
         log.warn({ task: click.task }, 'wecom click on an unknown card')
         const message: Message = { title: words.unknown, tone: 'plain', blocks: [], buttons: [] }
-        await update({ click, at, used: false, row: { place, key: '', message, state: 'closed' } }, message, {
+        await update({ click, at, used: false, row: { place, key: '', message, state: 'open' } }, message, {
           buttons: [look],
         })
         return
@@ -140,7 +155,10 @@ export function createClicks(parts: {
         const refusal = before && (await parts.reception().refusal({ surface: 'wecom', user: click.user }, before.id))
         return toNow(window, refusal === undefined ? words.old : say(refusal.text))
       }
-      if (!newest) await cards.keepCard(click.task, { ...row, message })
+      if (!newest) {
+        window.row = { ...row, message }
+        await cards.keepCard(click.task, window.row)
+      }
       const asks = button.fields?.some(({ required, value }) => required && value === undefined) === true
       if (wanted.what === 'yes' || (!asks && button.confirm === undefined)) return pressed(window, button)
       const refusal = await parts.reception().refusal({ surface: 'wecom', user: click.user }, button.id)
@@ -172,7 +190,9 @@ export function createClicks(parts: {
       clearTimeout(window.timer)
       const { message } = await standing(window)
       const notice = `${answer.ok ? words.state.good : words.state.warn}${say(answer.text)} (${words.by} ${user})`
-      return update(window, message, { notice, buttons: answer.ok ? [look] : buttonsOf(message) })
+      const shown = await update(window, message, { notice, buttons: answer.ok ? [look] : buttonsOf(message) })
+      if (window.row.state === 'closed') parts.closed(window.click.task)
+      return shown
     },
     close() {
       for (const window of windows.values()) clearTimeout(window.timer)

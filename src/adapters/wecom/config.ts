@@ -20,6 +20,13 @@ export const wecomSchema = z.strictObject({
     .refine((channels) => Object.keys(channels).length > 0, 'name at least one channel'),
   /** standard: 30 a minute and 1,000 an hour; legacy: 10 pushes a day. Each per conversation. */
   profile: z.enum(wecomProfiles).default('standard'),
+  /** What the service at hand really grants per conversation, instead of what the profile has for that time. */
+  limits: z
+    .strictObject({
+      perMinute: z.number().int().min(1).max(1_000_000).optional(),
+      perHour: z.number().int().min(1).max(1_000_000).optional(),
+    })
+    .optional(),
   /** The name that people mention; taken off what they type. */
   name: z.string().min(1).max(64).default('Rollcall'),
   language: z.enum(['en', 'zh']).default('zh'),

@@ -7,14 +7,16 @@ import type { Log } from '../../lib/log.ts'
 import type { Button, Message } from '../../ports/chat.ts'
 import type { Lead, Leads } from '../../ports/lead.ts'
 import type { Store } from '../../ports/store.ts'
-import type { ChatSurface, Delivery, Envelope, Rate, Reception, Sent } from '../../ports/surface.ts'
+import type { ChatSurface, Delivery, Envelope, Reception, Sent } from '../../ports/surface.ts'
 import { createAnswers } from './answers.ts'
-import { createCards, keyFor, markOf, newTask } from './cards.ts'
+import { createBacks, createTurns } from './back.ts'
+import { createCards, keyFor, markOf, newTask, offersOthers } from './cards.ts'
 import { createClicks } from './clicks.ts'
 import type { WecomConfig } from './config.ts'
 import { createConnection } from './connection.ts'
 import { connectionFinding, examineConfig } from './examine.ts'
 import { createHandover } from './handover.ts'
+import { ratesOf, ratesOfPushes } from './limits.ts'
 import { createMeter } from './meter.ts'
 import { sentOf } from './outcome.ts'
 import { type Heard, parseFrame, withQuoted } from './parse.ts'
@@ -32,28 +34,6 @@ export type { Timings } from './timings.ts'
 
 /** Who holds the bot, among processes that share a store. */
 export const LEAD = 'wecom'
-
-const DAY = 86_400_000
-/** The two editions of the documentation, per conversation. */
-const RATES: Record<WecomConfig['profile'], Rate[]> = {
-  standard: [
-    { count: 30, ms: 60_000 },
-    { count: 1000, ms: 3_600_000 },
-  ],
-  // Edits that push nothing must not use up ten pushes a day: those are counted where they are made.
-  legacy: [],
-}
-/**
- * What is really sent is counted here: a message may take several, and an edit none. In the newer edition answers count as well,
- * and a fifth is left to them; in the older one they have a limit of their own.
- */
-const METERED: Record<WecomConfig['profile'], Rate[]> = {
-  standard: [
-    { count: 24, ms: 60_000 },
-    { count: 800, ms: 3_600_000 },
-  ],
-  legacy: [{ count: 10, ms: DAY }],
-}
 
 const replySchema = z.object({
   chat: z.string(),
@@ -92,6 +72,7 @@ export function createWecom(options: WecomOptions): ChatSurface & { sendTestCard
   const legacy = config.profile === 'legacy'
   const cards = createCards(store)
   const underWay = new Set<Promise<void>>()
+  const inTurn = createTurns()
   let lead: Lead | undefined
   let gained = false
   let stopping = false
@@ -107,7 +88,7 @@ export function createWecom(options: WecomOptions): ChatSurface & { sendTestCard
     clock,
   })
   const transport = createTransport({ connection, log })
-  const meter = createMeter(METERED[config.profile])
+  const meter = createMeter(ratesOfPushes(config))
   const pusher = createPusher({
     transport,
     connection,
@@ -130,11 +111,17 @@ export function createWecom(options: WecomOptions): ChatSurface & { sendTestCard
     envelope: (click, button, code) =>
       envelopeOf(click, { kind: 'pressed', button: button.id, fields: prefilled(button) }, code),
     timings,
+    closed: (task) => backs.later(task),
     words,
     language,
     log,
   })
-  const answers = createAnswers({ streams, clicks, transport, pusher, timings, language })
+  const answers = createAnswers({ streams, clicks, transport, pusher, meter, timings, words, language })
+  const backs = createBacks({
+    ...{ cards, connection, pusher, meter, inTurn, timings, log },
+    chatOf: (place) => chatOf(place),
+    during: (work) => during(work),
+  })
   const handover = createHandover({
     store,
     everyMs: timings.handoverMs,
@@ -182,9 +169,13 @@ export function createWecom(options: WecomOptions): ChatSurface & { sendTestCard
   /** Called by the SDK: whatever happens, it must not throw, and neither may its promise. */
   function hear(frame: unknown): void {
     if (stopping) return
-    const task = take(frame).catch((error: unknown) => log.error({ err: error }, 'wecom: what came in was not handled'))
-    underWay.add(task)
-    void task.finally(() => underWay.delete(task))
+    during(take(frame).catch((error: unknown) => log.error({ err: error }, 'wecom: what came in was not handled')))
+  }
+
+  /** What `stop` waits for. It must not reject. */
+  function during(work: Promise<void>): void {
+    underWay.add(work)
+    void work.finally(() => underWay.delete(work))
   }
 
   async function take(frame: unknown): Promise<void> {
@@ -243,22 +234,27 @@ export function createWecom(options: WecomOptions): ChatSurface & { sendTestCard
     const chat = chatOf(place)
     const mark = markOf(message)
     const code = codeOf(key) ?? (delivery.thread === undefined ? undefined : codeOf(delivery.thread.key))
+    const shown = await cards.shown(place, key)
+    // Pressed on, and what may be done now is something else under the same labels: nobody can reach it on the card that stands there.
+    const closed = shown?.sent && shown.task !== undefined && (await cards.card(shown.task))?.state === 'closed'
+    const anew = closed === true && shown.mark === mark && offersOthers(shown.message, message)
     const parcel: Parcel = {
       key,
       chat,
       message,
       revision,
       uncertain: uncertainSince !== undefined,
+      anew,
       ...(code ? { code } : {}),
     }
-    if (identity !== undefined && sentMark === mark) {
-      const shown = await cards.shown(place, key)
+    const begun = shown?.mark === mark && !shown.sent
+    if (identity !== undefined && sentMark === mark && !anew && !begun) {
       // A click on its card asks for what stands now.
       if (shown !== undefined && [mark, byWebhook(mark)].includes(shown.mark))
         await cards.keepShown(place, key, { ...shown, revision, message })
-      return { at: 'sent', identity, mark }
+      return { at: 'sent', identity, mark, free: true }
     }
-    if (isChatter(delivery)) return { at: 'sent', identity: identityOf(chat, undefined), mark }
+    if (isChatter(delivery)) return { at: 'sent', identity: identityOf(chat, undefined), mark, free: true }
     if (lead?.held() === true) handover.used()
     else if (lead !== undefined) handover.want()
     if (connection.ready()) return pusher.push(parcel)
@@ -349,7 +345,7 @@ export function createWecom(options: WecomOptions): ChatSurface & { sendTestCard
 
   return {
     surface: 'wecom',
-    rates: RATES[config.profile],
+    rates: ratesOf(config),
     place: (channel) => (Object.hasOwn(config.channels, channel) ? config.channels[channel]?.id : undefined),
     start() {
       if (lead !== undefined || stopping) return
@@ -362,12 +358,13 @@ export function createWecom(options: WecomOptions): ChatSurface & { sendTestCard
     async stop(ms) {
       stopping = true
       await Promise.race([Promise.all(underWay), sleep(ms, undefined, { ref: false })])
+      backs.close()
       streams.close()
       clicks.close()
       await release().catch((error: unknown) => log.warn({ err: error }, 'wecom: lead not released'))
     },
     health: () => connection.health(),
-    send: (delivery) => send(delivery).catch(failed),
+    send: (delivery) => inTurn(`${delivery.place}/${delivery.key}`, () => send(delivery)).catch(failed),
     async answer(envelope, answer) {
       const reply = replySchema.safeParse(envelope.reply)
       if (!reply.success) {

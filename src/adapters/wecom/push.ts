@@ -23,6 +23,10 @@ export interface Parcel {
   revision: number
   /** An earlier try may have arrived. */
   uncertain: boolean
+  /** The stage stands there already, on a card that lost its buttons: it gets a new card. */
+  anew?: boolean
+  /** What somebody asked for is never held back for what nobody did. */
+  answers?: boolean
 }
 
 type Piece = { kind: 'markdown'; content: string } | { kind: 'card' } | { kind: 'picture'; id: string }
@@ -111,7 +115,7 @@ export function createPusher(parts: {
     const { key, chat, message, revision, code } = parcel
     const mark = markOf(message)
     const before = await cards.shown(chat.id, key)
-    const same = before?.mark === mark
+    const same = before?.mark === mark && !(parcel.anew && before.sent)
     const resumed = same && before !== undefined && !before.sent
     const needsCard = message.buttons.length > 0
     const task = needsCard ? (same ? (before?.task ?? newTask(key, revision)) : newTask(key, revision)) : undefined
@@ -125,7 +129,7 @@ export function createPusher(parts: {
     // All of it was acknowledged, whatever whoever asks knows of it; by the webhook as well.
     if (before?.sent && (same || before.mark === byWebhook(mark))) {
       await cards.keepShown(chat.id, key, { ...before, revision, message })
-      return { at: 'sent', identity: identityOf(chat, before.task), mark }
+      return { at: 'sent', identity: identityOf(chat, before.task), mark, free: true }
     }
     if (task !== undefined)
       await cards.keepCard(task, {
@@ -136,11 +140,11 @@ export function createPusher(parts: {
         state: 'open',
       })
     await cards.keepShown(chat.id, key, shown)
-    const pieces = piecesOf(parcel, task)
+    const pieces: Piece[] = parcel.anew && task !== undefined ? [{ kind: 'card' }] : piecesOf(parcel, task)
     for (const [at, piece] of pieces.entries()) {
       if (at < shown.done) continue
       // Only the piece that was under way when the answer was lost may stand there already.
-      const wait = parts.meter.waitMs(chat.id)
+      const wait = parcel.answers ? 0 : parts.meter.waitMs(chat.id)
       if (wait > 0) {
         const { line } = new Fault('chat.day-full', { say: 'The pushes that WeCom allows there are used up for now.' })
         return { at: 'later', ms: wait, scope: 'place', why: line, arrived: 'no' }

@@ -17,6 +17,8 @@ export interface Timings {
   updateMs: number
   /** After the click, the card says that the press was received if the outcome is not there by then. */
   quickMs: number
+  /** After a press that is through, the card that it left without buttons is sent again if no other stage came by then. */
+  backMs: number
   /** How long something that came in is offered to the store: WeCom does not send it again. */
   acceptMs: number
   /** The connection has to be away for so long before a group's webhook is used. */
@@ -38,6 +40,7 @@ export const TIMINGS: Timings = {
   streamMs: 5 * 60_000,
   updateMs: 4500,
   quickMs: 2500,
+  backMs: 8000,
   acceptMs: 10_000,
   webhookAfterMs: 15_000,
   webhookTimeoutMs: 10_000,

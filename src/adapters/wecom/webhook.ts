@@ -49,7 +49,8 @@ export function createWebhook(parts: { cards: Cards; meter: Meter; timings: Timi
     const mark = markOf(message)
     const before = await cards.shown(chat.id, key)
     const identity = { chat: chat.id, via: 'webhook' }
-    if (before?.sent && (before.mark === mark || before.mark === byWebhook(mark))) return { at: 'sent', identity, mark }
+    if (before?.sent && (before.mark === mark || before.mark === byWebhook(mark)))
+      return { at: 'sent', identity, mark, free: true }
     const base = { mark: byWebhook(mark), revision, message, ...(code === undefined ? {} : { code }) }
     let done = before?.mark === base.mark ? before.done : 0
     await cards.keepShown(chat.id, key, { ...base, done, sent: false })

@@ -24,6 +24,7 @@ const WORDS = {
     welcome:
       'Rollcall prepares releases, has them approved and rolls them out in watched batches; when an alert fires, it looks for the cause.',
     welcomeHow: 'In a group, mention it as',
+    noChannel: 'This group is none of wecom.channels in rollcall.yaml; its id there would be',
     picture: 'picture',
     state: { plain: '', info: '', good: '✅ ', warn: '⚠ ', bad: '❌ ' },
     test: 'Test card',
@@ -50,6 +51,7 @@ const WORDS = {
     onlyText: '这里只能识别文字。请输入 /help。',
     welcome: 'Rollcall 准备发布、请人批准并分批观察着推进；告警触发时，它会查找原因。',
     welcomeHow: '在群里请这样提及它',
+    noChannel: '本群还不在 rollcall.yaml 的 wecom.channels 里，它的 id 是',
     picture: '图片',
     state: { plain: '', info: '', good: '✅ ', warn: '⚠ ', bad: '❌ ' },
     test: '测试卡片',

@@ -157,3 +157,31 @@ test('an answer for which the surface was not asked ends no outage', async () =>
   const asked = sender.sent.filter((_, index) => index % 2 === 0).map(({ at }) => at)
   expect(asked.slice(0, 5)).toEqual([0, 1_000, 3_000, 7_000, 15_000])
 })
+
+test.each([
+  { what: 'an edit', edited: true, next: ['new'] },
+  { what: 'a new message', edited: false, next: ['edit'] },
+])('$what during which the process died counts as what it was', async ({ edited, next }) => {
+  const { time, start } = outboxWorld()
+  const sender = createScriptedSender(time, {
+    rates: [
+      { count: 1, ms: 60_000, of: 'new' },
+      { count: 1, ms: 60_000, of: 'edit' },
+    ],
+  })
+  sender.refuseLookup = true
+  const first = await start([sender])
+  await first.put('card', card('one'))
+  await time.advance(120_000)
+  await first.put(edited ? 'card' : 'new', card('dies while it is sent'))
+  await time.advance(10)
+  first.kill()
+  sender.sent.length = 0
+  const { put } = await start([sender])
+  await put('card', card('two'))
+  await put('another', card('another'))
+  await time.advance(30_000)
+  expect(sender.sent.map(({ identity }) => (identity === undefined ? 'new' : 'edit'))).toEqual(next)
+  await time.advance(120_000)
+  expect(sender.stands.at(-1)?.message.title).toBe('another')
+})

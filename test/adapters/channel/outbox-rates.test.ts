@@ -86,7 +86,7 @@ describe('a sliding window', () => {
     window.note(10, kind)
     window.note(11, kind)
     expect(window.wait(12, kind, 0)).toBe(ms - 12)
-    window.forget(10, kind)
+    window.forget(10)
     expect(window.wait(12, kind, 0)).toBe(0)
   })
 

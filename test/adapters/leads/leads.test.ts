@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest'
 import { createLeads } from '../../../src/adapters/leads/index.ts'
 import { createSqliteStore } from '../../../src/adapters/sqlite/index.ts'
 import { Fault } from '../../../src/lib/fault.ts'
+import type { Store } from '../../../src/ports/store.ts'
 import { candidate, leadsContract } from '../../contracts/leads.ts'
 import { createMemoryStore } from '../../fakes/memory-store.ts'
 import { createVirtualTime } from './virtual-time.ts'
@@ -106,6 +107,48 @@ describe('leads', () => {
     await world.pass(30_000)
     expect([one.lead.held(), one.told, two.told]).toEqual([true, ['gained'], []])
     await Promise.all([one.leads.close(), two.leads.close()])
+  })
+
+  test('are gained only with an answer in time: one that comes after the lease is over says nothing', async () => {
+    const world = memoryWorld()
+    let late = true
+    const slow: Store = {
+      ...world.store,
+      async insert(...given) {
+        const written = await world.store.insert(...given)
+        if (late) await world.time.pause(5_000, new AbortController().signal)
+        return written
+      },
+    }
+    const one = candidate({ ...world, stores: [slow, slow] }, 0, 'x')
+    await world.pass(4_900)
+    expect([one.told, one.lead.held()]).toEqual([[], false])
+    late = false
+    await world.pass(2_000)
+    expect([one.told, one.lead.held(), one.lead.fence()]).toEqual([['gained'], true, 1])
+    await one.leads.close()
+  })
+
+  test('leave a tenth of the lease between the end of one holder and the next, however rarely the next one looks', async () => {
+    const pauses: number[] = []
+    for (let offset = 0; offset < 1_500; offset += 50) {
+      const world = { ...memoryWorld(), pollMs: 1_500 }
+      const one = candidate(world, 0, 'x')
+      await world.pass(3_000 + offset)
+      const two = candidate(world, 1, 'x')
+      await world.pass(6_000)
+      one.kill()
+      const until = async (condition: () => boolean) => {
+        for (let passed = 0; passed < 12_000 && !condition(); passed += 25) await world.pass(25)
+        return world.time.steady()
+      }
+      const ended = await until(() => !one.lead.held())
+      pauses.push((await until(() => two.lead.held())) - ended)
+      void one.leads.close()
+      await two.leads.close()
+    }
+    expect(Math.min(...pauses)).toBeGreaterThanOrEqual(600)
+    expect(Math.max(...pauses)).toBeLessThanOrEqual(3_000)
   })
 
   test('call `lost` only after `gained` has ended, whatever it takes', async () => {

@@ -23,6 +23,7 @@ export const QUICK: Partial<Timings> = {
   kickMostMs: 800,
   steadyMs: 3000,
   quickMs: 400,
+  backMs: 60_000,
   acceptMs: 800,
   webhookAfterMs: 200,
   webhookTimeoutMs: 2000,

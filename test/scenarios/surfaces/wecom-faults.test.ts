@@ -5,8 +5,8 @@ import { startWecomServer, type WecomServer } from '../../servers/wecom/index.ts
 import { userService } from '../packages.ts'
 import type { Sandbox } from '../sandbox.ts'
 import { type Hand, WECOM_CHAT } from './hand.ts'
-import { wecomHand } from './wecom-hand.ts'
-import { startWorld, type World, wecomSection } from './world.ts'
+import { busySection, WECOM_RATES, wecomHand } from './wecom-hand.ts'
+import { startWorld, type World } from './world.ts'
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 
@@ -23,12 +23,12 @@ describe.skipIf(skipReal)('a bot whose WeCom misbehaves', () => {
 
   beforeAll(async () => {
     process.on('unhandledRejection', note)
-    wecom = await startWecomServer()
+    wecom = await startWecomServer({ rates: WECOM_RATES })
     wecom.addChat(WECOM_CHAT, { type: 'group' })
     // Away when the bot starts.
     wecom.faults.outage(3000)
     const env = { WECOM_BOT_ID: wecom.botId, WECOM_BOT_SECRET: wecom.secret }
-    world = await startWorld({ sections: wecomSection(wecom.url), env })
+    world = await startWorld({ sections: busySection(wecom.url), env })
     bot = world.bot
     hand = wecomHand(wecom, () => bot.app())
   })

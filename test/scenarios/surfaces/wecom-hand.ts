@@ -2,8 +2,22 @@ import type { App } from '../../../src/app.ts'
 import { until } from '../../demo/until.ts'
 import type { WecomMessage, WecomServer } from '../../servers/wecom/index.ts'
 import { type Hand, type Shown, WECOM_CHAT } from './hand.ts'
+import { wecomSection } from './world.ts'
 
 const PATIENCE_MS = 15_000
+/** The scenarios do in a minute what takes people an hour. */
+const BUSY = { perMinute: 600, perHour: 10_000 }
+
+/** What the service grants in the scenarios, replies included. */
+export const WECOM_RATES = {
+  pushes: [
+    { count: BUSY.perMinute, ms: 60_000 },
+    { count: BUSY.perHour, ms: 3_600_000 },
+  ],
+}
+
+/** The section `wecom` with these limits. */
+export const busySection = (url: string) => ({ wecom: { ...wecomSection(url).wecom, limits: BUSY } })
 
 /**
  * People in a group of WeCom: mentions, presses with the question that comes first, and what the group shows. There are no
@@ -14,8 +28,11 @@ export function wecomHand(wecom: WecomServer, app: () => App): Hand {
   const textOf = (message: WecomMessage): string =>
     [message.markdown, message.text, message.stream?.content, ...strings(message.card)].filter(Boolean).join('\n')
   const about = (code: string) => shown().filter((message) => new RegExp(`\\b${code}\\b`).test(textOf(message)))
-  /** The newest stage: a card where something is to be pressed, words otherwise. */
-  const cardOf = (code: string): WecomMessage | undefined => about(code).findLast(({ from }) => from === 'push')
+  /** The newest card of it; where it never had one, the newest message. */
+  const cardOf = (code: string): WecomMessage | undefined => {
+    const pushed = about(code).filter(({ from }) => from === 'push')
+    return pushed.findLast(({ card }) => beginsWith(card, code)) ?? pushed.at(-1)
+  }
 
   /** The card's buttons with the action that each is for. */
   const offersOf = async (message: WecomMessage): Promise<{ label: string; offer: string }[]> => {
@@ -32,6 +49,24 @@ export function wecomHand(wecom: WecomServer, app: () => App): Hand {
   const said = (heard: Awaited<ReturnType<WecomServer['say']>>): string =>
     [...heard.replies, ...heard.pushes].map(textOf).join('\n') + strings(heard.updated).join('\n')
 
+  /** A card that was just pressed offers nothing; people look for the next one, which comes in a moment. */
+  const offered = async (code: string, action: string): Promise<{ task: string; label: string }> => {
+    let found: { task: string; label: string } | undefined
+    await until(
+      `${code} offers ${action}`,
+      async () => {
+        const message = cardOf(code)
+        const task = message?.card?.task_id
+        const offer = message && (await offersOf(message)).find((each) => each.offer === action)
+        found = task === undefined || offer === undefined ? undefined : { task, label: offer.label }
+        return found !== undefined
+      },
+      PATIENCE_MS,
+    ).catch(() => {})
+    if (found === undefined) throw new Error(`${code} offers no ${action}`)
+    return found
+  }
+
   return {
     name: 'WeCom',
     async type(person, text) {
@@ -45,11 +80,8 @@ export function wecomHand(wecom: WecomServer, app: () => App): Hand {
       return { text: about(code).map(textOf).join('\n'), offers }
     },
     async press(person, code, action, fields) {
-      const message = cardOf(code)
-      const found = message && (await offersOf(message)).find(({ offer }) => offer === action)
-      const task = message?.card?.task_id
-      if (found === undefined || task === undefined) throw new Error(`${code} offers no ${action}`)
-      const first = await wecom.click(person, WECOM_CHAT, task, found.label)
+      const { task, label } = await offered(code, action)
+      const first = await wecom.click(person, WECOM_CHAT, task, label)
       const list = Array.isArray(first.updated?.button_list) ? first.updated.button_list : []
       const sure = list.find(({ key }: { key: string }) => key.startsWith('yes'))
       if (sure !== undefined) return said(await wecom.click(person, WECOM_CHAT, task, sure.text))
@@ -70,6 +102,11 @@ export function wecomHand(wecom: WecomServer, app: () => App): Hand {
       await wecom.stop()
     },
   }
+}
+
+function beginsWith(card: WecomMessage['card'], code: string): boolean {
+  const title = strings(card?.main_title)[0] ?? ''
+  return title.startsWith(code) && !/^\w/.test(title.slice(code.length))
 }
 
 function strings(value: unknown): string[] {

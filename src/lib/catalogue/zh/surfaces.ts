@@ -6,6 +6,13 @@ export const surfaces: Readonly<Record<string, string>> = {
   Progress: '进度',
   'This is longer than Slack shows: the rest is in the attached file.':
     '内容超出 Slack 的显示长度：其余部分见所附文件。',
+  'This is longer than Slack shows: the whole answer is a file in your direct messages with Rollcall.':
+    '内容超出 Slack 的显示长度：完整答复是你与 Rollcall 私信中的一个文件。',
+  'This is longer than Slack shows: the whole answer is in the attached file.':
+    '内容超出 Slack 的显示长度：完整答复见所附文件。',
+  'The whole of an answer that was too long to be shown:': '因太长而无法显示的答复全文：',
+  'This is longer than Slack shows: the last {count#} characters are left out. Next: ask for less, such as one release or one host, or read it in the console':
+    '内容超出 Slack 的显示长度：最后 {count} 个字符未显示。下一步：缩小查询范围，例如只看一个发布或一台主机，或在控制台中阅读',
   'This picture is no longer kept.': '此图片已不再保留。',
   'For information': '供参考',
   'All is well': '一切正常',
@@ -45,6 +52,10 @@ export const surfaces: Readonly<Record<string, string>> = {
     'Rollcall 刚才未能保存此操作，可能没有生效。下一步：请稍后再试一次',
   'This button is none that Rollcall still knows. Next: /status shows what may be done now':
     'Rollcall 已不认识此按钮。下一步：/status 会显示现在可以做什么',
+  'Rollcall does not know this form any more. Next: /help shows what may be typed':
+    'Rollcall 已不认识此表单。下一步：/help 会显示可以输入什么',
+  'Rollcall does not know what that was. Next: /help shows what may be typed':
+    'Rollcall 不认识此操作。下一步：/help 会显示可以输入什么',
   'press the button again': '请再按一次该按钮',
   'The form could not be opened in time. Next: {next*}': '表单未能及时打开。下一步：{next}',
   'Rollcall has no shortcuts. Next: /help shows what may be typed':
@@ -119,4 +130,7 @@ export const surfaces: Readonly<Record<string, string>> = {
     '使用同一存储的另一个进程持有该机器人，再次连接会把它挤下线，因此没有尝试。',
   'The bot is subscribed.': '机器人已连接。',
   'WeCom did not answer in time.': '企业微信没有及时应答。',
+  'This is no version: letters, digits and . _ + - only, at most 64, beginning with a letter or digit.':
+    '这不是版本号：只能用字母、数字和 . _ + -，最多 64 个字符，以字母或数字开头。',
+  'This is no duration such as 30m, 2h or 1d.': '这不是时长，例如 30m、2h 或 1d。',
 }
