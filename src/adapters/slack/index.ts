@@ -11,6 +11,7 @@ import { createConnections, pause } from './connections.ts'
 import { examine } from './examine.ts'
 import { createHttp, type HttpAnswer, type HttpRequest } from './http.ts'
 import { createIncoming } from './incoming.ts'
+import { attachWaiting } from './rest.ts'
 import { sendDelivery } from './send.ts'
 import { createState } from './state.ts'
 import { TIMINGS, type Timings } from './timings.ts'
@@ -99,7 +100,10 @@ export function createSlack(options: {
         state.answers() ? timings.probe : Math.min(timings.probe, timings.longestPause, timings.pause * 4),
         stopping.signal,
       )
-      if (!stopping.signal.aborted) await call(bot, () => bot.client.auth.test())
+      if (stopping.signal.aborted) break
+      const known = await call(bot, () => bot.client.auth.test())
+      if (known.ok)
+        await attachWaiting(bot).catch((error: unknown) => options.log.warn({ err: error }, 'slack rests not read'))
     }
   }
 

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { translateMessage } from '../../lib/catalogue/message.ts'
@@ -9,6 +8,7 @@ import type { Failure } from './calls.ts'
 import { findSent, metadataOf } from './find-sent.ts'
 import { sentOf } from './outcome.ts'
 import { type OneMessage, type Rendered, render, type Shown } from './render.ts'
+import { attachRest, detachRest } from './rest.ts'
 import { messageAsTyped } from './slash.ts'
 import { pictureFile, upload } from './upload.ts'
 
@@ -197,7 +197,7 @@ async function putParts(
 
 /** What goes into the thread as a file: pictures that no block may show, and what is too long for messages. */
 async function finish(
-  { bot, delivery: { place, key }, message, thread, mark }: Put,
+  { bot, delivery: { place, key, uncertainSince }, message, thread, mark }: Put,
   { file }: Rendered,
   identity: Identity,
   { pictures, native }: { pictures: ReadonlyMap<string, Shown>; native: boolean },
@@ -216,12 +216,12 @@ async function finish(
     else if (done !== undefined) bot.log.warn({ key, why: done.failure.kind }, 'slack picture not shared')
   }
   if (shared.size > 0) next.shared = [...shared]
-  const digest = file === undefined ? undefined : createHash('sha256').update(file.text).digest('hex').slice(0, 16)
-  if (file !== undefined && digest !== undefined && digest !== mark.rest) {
-    const title = message.title
-    const done = await upload(bot, { name: file.name, title, bytes: Buffer.from(file.text) }, share)
-    if (done.ok) next.rest = digest
-    else bot.log.warn({ key, why: done.failure.kind }, 'slack rest of a message not attached')
+  const rest = { key, place, thread: share.thread }
+  if (file !== undefined) next.rest = await attachRest(bot, { ...rest, title: message.title, file })
+  // After a lost note nobody knows whether there was one.
+  else if (mark.rest !== undefined || uncertainSince !== undefined) {
+    await detachRest(bot, rest)
+    delete next.rest
   }
   const noted = JSON.stringify(next)
   return { at: 'sent', identity, ...(noted === '{}' ? {} : { mark: noted }) }

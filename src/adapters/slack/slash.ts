@@ -1,4 +1,4 @@
-import type { Message } from '../../ports/chat.ts'
+import type { Block, Message } from '../../ports/chat.ts'
 
 /** Slack keeps `/status` and `/help` for itself, so that manifest.yml registers them with this in front. */
 const PREFIX = 'rollcall-'
@@ -8,7 +8,7 @@ export function withoutPrefix(line: string): string {
   return line.replace(new RegExp(`^/${PREFIX}(?=[a-z])`, 'i'), '/')
 }
 
-const NAME = String.raw`/(status|help)`
+const NAME = '/(status|help)'
 /** Where a word ends; what goes on with a sign and a letter is a path or a file. */
 const END = String.raw`(?=$|\s|[.,;:!?)](?:\s|$)|[。，；：！？、）])`
 /** After words that tell people to do something. */
@@ -22,7 +22,7 @@ const WITH_WORD = new RegExp(
   'gmu',
 )
 /** Heads and lines of a list of what may be typed. */
-const USAGE = new RegExp(String.raw`^((?: {2})?)${NAME}(?=$|: | [<[])`, 'gm')
+const USAGE = new RegExp(`^((?: {2})?)${NAME}(?=$|: |：| [<[])`, 'gm')
 const CODE_USAGE = new RegExp(String.raw`^( *)${NAME}(?= <\p{L})`, 'gmu')
 
 /**
@@ -44,25 +44,7 @@ export function messageAsTyped(message: Message): Message {
   return {
     ...message,
     title: asTyped(message.title),
-    blocks: message.blocks.map((block) => {
-      switch (block.type) {
-        case 'text':
-          return { ...block, text: asTyped(block.text) }
-        case 'fields':
-          return { ...block, items: block.items.map((item) => ({ ...item, value: asTyped(item.value) })) }
-        case 'table': {
-          const caption = block.caption === undefined ? {} : { caption: asTyped(block.caption) }
-          return { ...block, ...caption, rows: block.rows.map((row) => row.map(asTyped)) }
-        }
-        case 'progress':
-          return { ...block, items: block.items.map((item) => ({ ...item, note: asTyped(item.note) })) }
-        case 'code':
-          return { ...block, text: block.text.replace(CODE_USAGE, `$1/${PREFIX}$2`) }
-        case 'links':
-        case 'picture':
-          return block
-      }
-    }),
+    blocks: message.blocks.map(blockAsTyped),
     buttons: message.buttons.map((button) => ({
       ...button,
       ...(button.confirm === undefined ? {} : { confirm: asTyped(button.confirm) }),
@@ -70,5 +52,25 @@ export function messageAsTyped(message: Message): Message {
         ? {}
         : { fields: button.fields.map((field) => ({ ...field, label: asTyped(field.label) })) }),
     })),
+  }
+}
+
+function blockAsTyped(block: Block): Block {
+  switch (block.type) {
+    case 'text':
+      return { ...block, text: asTyped(block.text) }
+    case 'fields':
+      return { ...block, items: block.items.map((item) => ({ ...item, value: asTyped(item.value) })) }
+    case 'table': {
+      const caption = block.caption === undefined ? {} : { caption: asTyped(block.caption) }
+      return { ...block, ...caption, rows: block.rows.map((row) => row.map(asTyped)) }
+    }
+    case 'progress':
+      return { ...block, items: block.items.map((item) => ({ ...item, note: asTyped(item.note) })) }
+    case 'code':
+      return { ...block, text: block.text.replace(CODE_USAGE, `$1/${PREFIX}$2`) }
+    case 'links':
+    case 'picture':
+      return block
   }
 }

@@ -18,7 +18,7 @@ const verbsOf = (token = ''): string[] => token.replace(/[<>]/g, '').split('|')
 /**
  * Where the number of a card lacks in a line such as `/approve` or `/alerts ack`: the line for a number of that kind, or undefined
  * when it lacks none. Verbs, and the place of the number behind them, are read off the usage of the commands, such as
- * `<approve|reject> <service or R-number>`.
+ * `<approve|reject> <service or R-number>`. Keyboards of phones begin with a capital.
  */
 export function lacking(line: string, commands: readonly Usages[]): ((code: string) => string | undefined) | undefined {
   const [first = '', ...rest] = line.replace(/^\//, '').split(' ').filter(Boolean)
@@ -43,10 +43,10 @@ export function lacking(line: string, commands: readonly Usages[]): ((code: stri
   return (code) => {
     const kind = code.slice(0, 1)
     const takes = own?.usage.some((usage) => new RegExp(`\\b${kind}-number\\b`).test(tokensOf(usage)[0] ?? ''))
-    if (both && takes) return `/${first} ${code}`
+    if (both && takes) return `/${word} ${code}`
     const command = candidates.find((each) => fits(each, typed, kind))
     if (command === undefined) return undefined
-    return ['/' + command.name, typed[0], code, ...typed.slice(1)].join(' ')
+    return [`/${command.name}`, typed[0]?.toLowerCase(), code, ...typed.slice(1)].join(' ')
   }
 }
 

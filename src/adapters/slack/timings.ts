@@ -21,6 +21,8 @@ export interface Timings {
   refusal: number
   /** How long a response_url is used; Slack keeps it for 30 min. */
   responseUrl: number
+  /** Between two files with the rest of one long message. */
+  rest: number
 }
 
 export const TIMINGS: Timings = {
@@ -35,4 +37,5 @@ export const TIMINGS: Timings = {
   fileReady: 500,
   refusal: 1200,
   responseUrl: 29 * 60_000,
+  rest: 60_000,
 }

@@ -48,15 +48,17 @@ export function createBacks(parts: {
 }): Backs {
   const { cards, connection, pusher, meter, inTurn, timings, log } = parts
   const timers = new Map<string, NodeJS.Timeout>()
+  /** The new card of one that was tried and may not have arrived. */
+  const begun = new Map<string, string | undefined>()
   let closed = false
 
-  function later(task: string): void {
+  function later(task: string, ms = timings.backMs): void {
     clearTimeout(timers.get(task))
     if (closed) return
     const timer = setTimeout(() => {
       timers.delete(task)
       parts.during(back(task).catch((error: unknown) => log.warn({ err: error, task }, 'wecom card not sent again')))
-    }, timings.backMs)
+    }, ms)
     timer.unref()
     timers.set(task, timer)
   }
@@ -64,22 +66,35 @@ export function createBacks(parts: {
   async function back(task: string): Promise<void> {
     const row = await cards.card(task)
     if (row === undefined || !livesOn(row.key)) return
-    const waits = await inTurn(`${row.place}/${row.key}`, async () => {
+    const wait = await inTurn(`${row.place}/${row.key}`, async () => {
       const now = await cards.card(task)
       const shown = await cards.shown(row.place, row.key)
+      const tried = begun.get(task)
       // Another stage has its card or is getting it, or somebody had a look.
-      if (now?.state !== 'closed' || shown?.task !== task || !shown.sent) return false
+      const last = shown?.sent ? shown.task === task : tried !== undefined && shown?.task === tried
+      if (now?.state !== 'closed' || shown === undefined || !last || shown.message.buttons.length === 0)
+        return undefined
+      if (!connection.ready()) return timings.backMs
+      const full = meter.waitMs(row.place)
+      if (full > 0) return full
       const { message, revision, code } = shown
-      if (message.buttons.length === 0) return false
-      if (!connection.ready() || meter.waitMs(row.place) > 0) return true
       const sent = await pusher.push({
-        ...{ key: row.key, chat: parts.chatOf(row.place), message, revision, uncertain: false, anew: true },
+        key: row.key,
+        chat: parts.chatOf(row.place),
+        message,
+        revision,
+        uncertain: tried !== undefined,
+        anew: true,
         ...(code === undefined ? {} : { code }),
       })
-      if (sent.at !== 'sent') log.info({ task, outcome: sent.at }, 'wecom card not sent again')
-      return false
+      if (sent.at === 'sent') return undefined
+      log.info({ task, outcome: sent.at }, 'wecom card not sent again')
+      if (sent.at === 'refused') return undefined
+      begun.set(task, (await cards.shown(row.place, row.key))?.task)
+      return Math.max(sent.ms, timings.backMs)
     })
-    if (waits) later(task)
+    if (wait !== undefined) later(task, wait)
+    else begun.delete(task)
   }
 
   return {

@@ -357,8 +357,8 @@ export function createWecom(options: WecomOptions): ChatSurface & { sendTestCard
     },
     async stop(ms) {
       stopping = true
-      await Promise.race([Promise.all(underWay), sleep(ms, undefined, { ref: false })])
       backs.close()
+      await Promise.race([Promise.all(underWay), sleep(ms, undefined, { ref: false })])
       streams.close()
       clicks.close()
       await release().catch((error: unknown) => log.warn({ err: error }, 'wecom: lead not released'))

@@ -177,6 +177,9 @@ test.each([
   await time.advance(10)
   first.kill()
   sender.sent.length = 0
+  const second = await start([sender])
+  await time.advance(1_000)
+  second.kill()
   const { put } = await start([sender])
   await put('card', card('two'))
   await put('another', card('another'))

@@ -151,6 +151,54 @@ describe('leads', () => {
     expect(Math.max(...pauses)).toBeLessThanOrEqual(3_000)
   })
 
+  test.each(['lost', 'never written'])(
+    'are never held twice at once when a beat is %s, and the way of the holder alone to the store comes back for a call or two',
+    async (what) => {
+      for (let gap = 250; gap < 4_500; gap += 250) {
+        for (const calls of [0, 1, 2, 3]) {
+          const world = memoryWorld()
+          const way = { fails: false, left: Number.POSITIVE_INFINITY, cutAt: undefined as number | undefined }
+          const pass = () => {
+            if (way.left-- <= 0) throw away
+          }
+          const far: Store = {
+            ...world.store,
+            async get(...given) {
+              pass()
+              return world.store.get(...given)
+            },
+            async put(...given) {
+              pass()
+              const cut = way.fails && way.cutAt === undefined
+              if (cut && what === 'never written') [way.cutAt, way.left] = [world.time.steady(), 0]
+              if (way.left <= 0) throw away
+              const written = await world.store.put(...given)
+              if (cut) [way.cutAt, way.left] = [world.time.steady(), 0]
+              if (cut) throw away
+              return written
+            },
+          }
+          const one = candidate({ ...world, stores: [far, far] }, 0, 'x')
+          await world.pass(100)
+          const two = candidate(world, 1, 'x')
+          await world.pass(6_000)
+          way.fails = true
+          let back = false
+          for (let passed = 0; passed < 16_000; passed += 50) {
+            await world.pass(50)
+            expect([gap, calls, one.lead.held() && two.lead.held()]).toEqual([gap, calls, false])
+            if (back || way.cutAt === undefined || world.time.steady() < way.cutAt + gap) continue
+            back = true
+            way.left = calls
+          }
+          expect([one.lead.held(), two.lead.held()]).toEqual([false, true])
+          void one.leads.close()
+          await two.leads.close()
+        }
+      }
+    },
+  )
+
   test('call `lost` only after `gained` has ended, whatever it takes', async () => {
     const world = memoryWorld()
     const told: string[] = []

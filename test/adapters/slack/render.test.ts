@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { LIMITS } from '../../../src/adapters/slack/limits.ts'
-import { type Rendered, type RenderOptions, render } from '../../../src/adapters/slack/render.ts'
+import { type Rendered, type RenderOptions, render, renderAnswer } from '../../../src/adapters/slack/render.ts'
 import { carriedBy } from '../../../src/adapters/slack/render-buttons.ts'
 import { unescaped } from '../../../src/adapters/slack/text.ts'
 import { wordsIn } from '../../../src/adapters/slack/words.ts'
@@ -353,6 +353,21 @@ describe('what is long', () => {
     expect(rendered.messages[1]?.text).toBe(`Release R-1 (2/${rendered.messages.length})`)
     expect(rendered.file).toBeUndefined()
     expect(bare(shownText(rendered)).includes(bare(text))).toBe(true)
+  })
+
+  test('never has more than 10,000 characters in one message, of which Slack was seen to refuse 11,341', () => {
+    const line = 'a < b & c'.repeat(20)
+    const message = card({
+      blocks: [
+        { type: 'text', text: `${line}\n`.repeat(200) },
+        { type: 'fields', items: Array.from({ length: 30 }, () => ({ label: 'x', value: line })) },
+      ],
+      buttons: [button()],
+    })
+    const { messages } = renderAnswer(`${line}\n`.repeat(60), message, options())
+    const sizes = messages.map(({ blocks }) => textsOf(blocks).join('').length)
+    expect(sizes.length).toBeGreaterThan(2)
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(10_000)
   })
 
   test('is attached as a file beyond that, with a line that says so', () => {

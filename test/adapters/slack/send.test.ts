@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
+import type { Message } from '../../../src/ports/chat.ts'
+import type { Sent } from '../../../src/ports/surface.ts'
 import type { SlackMessage } from '../../servers/slack/index.ts'
 import { card, delivery, OTHER, PLACE, PNG, sent, until, type World, world } from './world.ts'
 
@@ -65,17 +67,87 @@ describe('a message', () => {
     expect(shown()).toHaveLength(before.length)
   })
 
-  test('longer than that has its rest attached once, and again when it changes', async () => {
-    w = await world({ started: false })
-    const long = (mark: string) => card({ blocks: [{ type: 'code', text: `${'y'.repeat(80)}\n`.repeat(1500) + mark }] })
-    const first = await sent(w.slack.send(delivery({ message: long('one') })))
-    const files = () => shown().flatMap((message) => message.files ?? [])
+  test('says what is typed in Slack, where it tells people to type something', async () => {
+    w = await world({ started: false, language: 'zh' })
+    const blocks = [
+      { type: 'text' as const, text: 'Superseded by R-2. Next: /status R-2' },
+      { type: 'code' as const, text: 'cat /var/status; type /status' },
+    ]
+    await sent(w.slack.send(delivery({ message: card({ blocks }) })))
+    const seen = JSON.stringify(shown()[0]?.blocks)
+    expect(seen).toContain('下一步：/rollcall-status R-2')
+    expect(seen).toContain('cat /var/status; type /status')
+    expect(shown()[0]?.text).toContain('/rollcall-status R-2')
+  })
+})
+
+describe('a message that is longer than that', () => {
+  const long = (mark: string) => card({ blocks: [{ type: 'code', text: `${'y'.repeat(80)}\n`.repeat(1500) + mark }] })
+  const files = () => shown().flatMap((message) => message.files ?? [])
+  const held = () => files().map(({ id }) => w.server.file(id)?.toString().trim().slice(-5))
+  const removed = () => w.server.calls('files.delete').map(({ args }) => args.file)
+  let revision = 1
+  const put = async (message: Message, before?: Extract<Sent, { at: 'sent' }>) => {
+    const known =
+      before === undefined ? {} : { identity: before.identity, ...(before.mark ? { mark: before.mark } : {}) }
+    return await sent(w.slack.send(delivery({ revision: revision++, message, ...known })))
+  }
+
+  test('has its rest attached once, and nothing is attached while it stays the same', async () => {
+    w = await world({ started: false, timings: { rest: 0 } })
+    const first = await put(long('--one'))
+    expect(held()).toEqual(['--one'])
+    await put(long('--one'), first)
     expect(files()).toHaveLength(1)
-    const { identity, mark } = await sent(w.slack.send(delivery({ revision: 2, message: long('one'), ...first })))
-    expect(files()).toHaveLength(1)
-    await sent(
-      w.slack.send(delivery({ revision: 3, message: long('two'), identity, ...(mark === undefined ? {} : { mark }) })),
-    )
+    expect(removed()).toEqual([])
+  })
+
+  test('has its rest attached again when that has changed, and the one before removed', async () => {
+    w = await world({ started: false, timings: { rest: 0 } })
+    const first = await put(long('--one'))
+    await put(long('--two'), first)
+    expect(held()).toEqual(['--one', '--two'])
+    expect(removed()).toEqual([files()[0]?.id])
+  })
+
+  test('does not get a file for every edit: the last state gets there later', async () => {
+    w = await world({ timings: { rest: 500 } })
+    let before = await put(long('--one'))
+    for (const mark of ['--two', 'three', '-four', '-five']) before = await put(long(mark), before)
+    expect(held()).toEqual(['--one'])
+    await until(() => files().length === 2)
+    expect(held()).toEqual(['--one', '-five'])
+    await until(() => removed().length === 1)
+    expect(removed()).toEqual([files()[0]?.id])
+  })
+
+  test('is given the file that another process has put off, after that has ended', async () => {
+    let now = new Date()
+    w = await world({ started: false, clock: () => now })
+    const first = await put(long('--one'))
+    await put(long('--two'), first)
+    expect(held()).toEqual(['--one'])
+    now = new Date(now.getTime() + 60_001)
+    w.slack.start()
+    await until(() => files().length === 2)
+    expect(held()[1]).toBe('--two')
+  })
+
+  test('is given the file later when it could not be uploaded', async () => {
+    w = await world({ timings: { rest: 400 } })
+    w.server.faults.loseAnswer('files.getUploadURLExternal', 1)
+    await put(long('--one'))
+    expect(files()).toEqual([])
+    await until(() => files().length === 1)
+  })
+
+  test('and becomes short has no file any more', async () => {
+    w = await world({ started: false, timings: { rest: 0 } })
+    const first = await put(long('--one'))
+    const second = await put(card(), first)
+    expect(removed()).toEqual([files()[0]?.id])
+    expect(second.mark).toBeUndefined()
+    await put(long('--one'), second)
     expect(files()).toHaveLength(2)
   })
 })
@@ -265,6 +337,6 @@ test('a channel of ours has its place, and others have none', async () => {
   expect(w.slack.place('#releases')).toBe(PLACE)
   expect(w.slack.place('#nowhere')).toBeUndefined()
   expect(w.slack.place('constructor')).toBeUndefined()
-  expect(w.slack.rates).toContainEqual({ count: 1, ms: 1000 })
+  expect(w.slack.rates).toContainEqual(expect.objectContaining({ count: 1, ms: 1000 }))
   await until(() => true)
 })

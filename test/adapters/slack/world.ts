@@ -1,3 +1,4 @@
+import { commands } from '../../../commands/index.ts'
 import { type SlackConfig, slackSchema } from '../../../src/adapters/slack/config.ts'
 import { createSlack, type Slack } from '../../../src/adapters/slack/index.ts'
 import type { Timings } from '../../../src/adapters/slack/timings.ts'
@@ -69,7 +70,7 @@ export function testReception(): TestReception {
     refusal: async (_, button) => reception.refuses.get(button),
     form: (text) => reception.forms.get(text),
     line: (command, values) => reception.lines(command, values),
-    commands: [{ name: 'release', summary: 'release something', usage: ['<service> <version> [host …]'] }],
+    commands: commands.map(({ name, summary, usage }) => ({ name, summary, usage })),
   }
   return reception
 }

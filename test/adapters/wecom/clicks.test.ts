@@ -172,7 +172,103 @@ describe('a card that is not the newest of its message', () => {
   })
 })
 
+describe('a card that a press left without its buttons', () => {
+  const labels = ({ server }: Rig) => server.messages(GROUP).map((each) => each.labels)
+
+  test('comes again with them when no other stage follows, once', async () => {
+    const rig = await withCard({ timings: { backMs: 150 } })
+    await rig.server.click('LiSi', GROUP, rig.task, 'Deny')
+    expect(labels(rig)).toEqual([['Now']])
+    await until('the card again', () => rig.server.messages(GROUP).length === 2)
+    await sleep(400)
+    expect(labels(rig)).toEqual([['Now'], ['OK', 'Deny']])
+    expect(taskIn(rig.server)).not.toBe(rig.task)
+    // It works as the first one did.
+    await rig.server.click('WangWu', GROUP, taskIn(rig.server), 'Deny')
+    expect(rig.inbox.taken.map(({ user }) => user)).toEqual(['LiSi', 'WangWu'])
+    expect(rig.server.frames().filter(({ errcode }) => errcode)).toEqual([])
+  })
+
+  test('stays so when the next stage has a card of its own', async () => {
+    const rig = await withCard({ timings: { backMs: 150 } })
+    await rig.server.click('LiSi', GROUP, rig.task, 'Deny')
+    await rig.wecom.send(delivery({ revision: 2, message: message({ tone: 'good', buttons: [button('pause')] }) }))
+    await sleep(400)
+    expect(labels(rig)).toEqual([['Now'], ['Hold']])
+  })
+
+  test('stays so when somebody had a look, which brings the buttons back', async () => {
+    const rig = await withCard({ timings: { backMs: 300 } })
+    await rig.server.click('LiSi', GROUP, rig.task, 'Deny')
+    await rig.server.click('LiSi', GROUP, rig.task, 'Now')
+    await sleep(500)
+    expect(labels(rig)).toEqual([['OK', 'Deny']])
+  })
+
+  test('comes again only when the connection is there', async () => {
+    const rig = await withCard({ timings: { backMs: 150 } })
+    await rig.server.click('LiSi', GROUP, rig.task, 'Deny')
+    rig.server.faults.outage(400)
+    await until('the card again', () => rig.server.messages(GROUP).length === 2)
+    expect(labels(rig)).toEqual([['Now'], ['OK', 'Deny']])
+  })
+
+  test('comes again once, also when the acknowledgement of that is lost', async () => {
+    const rig = await withCard({ timings: { backMs: 150 } })
+    await rig.server.click('LiSi', GROUP, rig.task, 'Deny')
+    rig.server.faults.loseAck('aibot_send_msg', 1)
+    await until('the second try', () => rig.server.frames().some(({ errcode }) => errcode === 42_014), 9000)
+    await sleep(400)
+    expect(labels(rig)).toEqual([['Now'], ['OK', 'Deny']])
+    // What stands there is known: an edit that changes no stage is no news.
+    const edited = message({ blocks: [{ type: 'text', text: 'one more' }] })
+    expect(await rig.wecom.send(delivery({ revision: 2, message: edited }))).toMatchObject({ at: 'sent', free: true })
+  }, 15_000)
+
+  test('does not come again when it offered its thing once, as an answer or a report does', async () => {
+    const rig = await startRig({ timings: { backMs: 100 } })
+    await rig.wecom.send(delivery({ key: 'A-17/report/1', message: message({ buttons: [reject] }) }))
+    await rig.server.click('LiSi', GROUP, taskIn(rig.server), 'Deny')
+    await sleep(300)
+    expect(labels(rig)).toEqual([['Now']])
+  })
+
+  test('is replaced at once by a stage that looks the same and is bound to something else', async () => {
+    const rig = await withCard()
+    const first = await rig.wecom.send(delivery())
+    if (first.at !== 'sent') throw new Error('not sent')
+    await rig.server.click('LiSi', GROUP, rig.task, 'Deny')
+    const next = message({ buttons: [approve, { ...reject, id: 'button-reject-2' }] })
+    const known = { identity: first.identity, ...(first.mark ? { mark: first.mark } : {}) }
+    const sent = await rig.wecom.send(delivery({ revision: 2, message: next, ...known }))
+    expect(sent).toMatchObject({ at: 'sent', mark: first.mark })
+    expect(sent).not.toHaveProperty('free')
+    expect(labels(rig)).toEqual([['Now'], ['OK', 'Deny']])
+    await rig.server.click('WangWu', GROUP, taskIn(rig.server), 'Deny')
+    expect(rig.inbox.taken.at(-1)?.deed).toMatchObject({ button: 'button-reject-2' })
+  })
+})
+
 describe('a restart', () => {
+  test('between taking a press in and showing that on its card: the outcome is pushed, and the card keeps its buttons', async () => {
+    const rig = await withCard({ timings: { quickMs: 4000 } })
+    const { server, inbox, wecom, another, task } = rig
+    inbox.handle = () => undefined
+    const click = server.click('LiSi', GROUP, task, 'Deny')
+    await until('taken in', () => inbox.taken.length === 1)
+    await wecom.stop(50)
+    const next = await another()
+    next.wecom.start()
+    await until('connected', () => next.wecom.health().at === 'up')
+    const [envelope] = inbox.taken
+    if (envelope === undefined) throw new Error('not taken in')
+    expect(await next.wecom.answer(envelope, { ok: true, text: 'Rejected by LiSi.' })).toMatchObject({ at: 'sent' })
+    expect((await click).updated).toBeUndefined()
+    expect(updates(rig)).toEqual([])
+    expect(server.messages(GROUP).at(-1)).toMatchObject({ from: 'push', markdown: 'R-3 <@LiSi> Rejected by LiSi.' })
+    expect(server.messages(GROUP)[0]?.labels).toEqual(['OK', 'Deny'])
+  })
+
   test('between a press and its outcome: the outcome is pushed, and the card works on', async () => {
     const rig = await withCard()
     const { server, inbox, wecom, another, task } = rig

@@ -41,6 +41,17 @@ describe('a typed command', () => {
     expect(inbox.taken[1]?.channel).toBe('#zhang')
   })
 
+  test('in a group that is no channel of ours is answered, and at the end of it stands what makes it one', async () => {
+    const { server, inbox } = await startRig()
+    server.addChat('wrNEW')
+    const { replies } = await server.say('LiSi', 'wrNEW', '/status')
+    expect(inbox.taken[0]?.channel).toBeUndefined()
+    expect(replies.map(said).join()).toMatch(/^heard \/status.*wecom\.channels.*`wrNEW`$/s)
+    // Neither in a channel of ours nor directly.
+    const known = [await server.say('LiSi', GROUP, '/status'), await server.say('WangWu', undefined, '/status')]
+    for (const each of known) expect(each.replies.map(said)).toEqual(['heard /status'])
+  })
+
   test('that quotes a message takes its short code for the word it lacks', async () => {
     const { server } = await startRig()
     const { replies } = await server.say('LiSi', GROUP, '/release approve', {

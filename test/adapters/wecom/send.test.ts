@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { markOf } from '../../../src/adapters/wecom/cards.ts'
+import type { WecomConfig } from '../../../src/adapters/wecom/config.ts'
 import type { Message } from '../../../src/ports/chat.ts'
 import type { Sent } from '../../../src/ports/surface.ts'
 import { connectRaw } from '../../servers/wecom/raw.ts'
@@ -223,6 +224,40 @@ describe('limits', () => {
       { count: 30, ms: 60_000 },
       { count: 1000, ms: 3_600_000 },
     ])
+  })
+
+  test('what the configuration grants stands in place of that', async () => {
+    const rates = async (config: Partial<WecomConfig>) => (await startRig({ start: false, config })).wecom.rates
+    expect(await rates({ limits: { perMinute: 5 } })).toEqual([
+      { count: 5, ms: 60_000 },
+      { count: 1000, ms: 3_600_000 },
+    ])
+    expect(await rates({ profile: 'legacy' })).toEqual([{ count: 10, ms: 86_400_000 }])
+    expect(await rates({ profile: 'legacy', limits: { perHour: 50 } })).toEqual([{ count: 50, ms: 3_600_000 }])
+  })
+
+  test('pushes keep to the limits of the configuration, and no answer waits for them, with its card', async () => {
+    const limits = { perMinute: 10, perHour: 1000 }
+    const pushesAllowed = { pushes: [{ count: 10, ms: 60_000 }] }
+    const rig = await startRig({ config: { limits }, server: { rates: pushesAllowed } })
+    const { server, wecom, inbox } = rig
+    for (let number = 1; number <= 8; number++) isSent(await wecom.send(delivery({ key: `R-${number}/card` })))
+    expect(await wecom.send(delivery({ key: 'R-9/card' }))).toMatchObject({ at: 'later', scope: 'place' })
+    inbox.handle = () => ({ ok: true, text: 'It can go back.', message: message({ buttons: [button('rollback')] }) })
+    await server.say('LiSi', GROUP, '/rollback')
+    await until('the card of the answer', () => server.messages(GROUP).at(-1)?.labels?.includes('Back') === true, 2000)
+    expect(server.frames().filter(({ errcode }) => errcode)).toEqual([])
+  })
+
+  test('what had not to be sent says so, and uses none of a rate', async () => {
+    const { wecom } = await startRig({ config: { profile: 'legacy' } })
+    const first = isSent(await wecom.send(delivery()))
+    expect(first.free).toBeUndefined()
+    expect(isSent(await wecom.send(delivery({ uncertainSince: new Date().toISOString() }))).free).toBe(true)
+    const known = { identity: first.identity, ...(first.mark ? { mark: first.mark } : {}) }
+    expect(isSent(await wecom.send(delivery({ revision: 2, ...known }))).free).toBe(true)
+    const thread = { key: 'R-3/card', identity: { chat: GROUP }, message: message() }
+    expect(isSent(await wecom.send(delivery({ key: 'R-3/note', thread, message: plain() }))).free).toBe(true)
   })
 
   test('a burst of messages leaves room for answers, and waits until there is more', async () => {
