@@ -1,11 +1,11 @@
 import { App, type ReceiverEvent } from '@slack/bolt'
-import { z } from 'zod'
 import { newId } from '../../lib/id.ts'
 import type { Deed, Envelope } from '../../ports/surface.ts'
 import { answerEnvelope, type Reply, rememberResponse, say } from './answer.ts'
+import { actionBody, anyBody, commandBody, eventBody, HEARD, viewBody } from './bodies.ts'
 import { type Bot, call } from './bot.ts'
 import { clientOptions } from './calls.ts'
-import { errorsOf, FORM, formData, formView, PRESS, pressData, pressView, stateSchema, valuesOf } from './forms.ts'
+import { errorsOf, FORM, formData, formView, PRESS, pressData, pressView, valuesOf } from './forms.ts'
 import { carriedBy } from './render-buttons.ts'
 import { typedLine } from './text.ts'
 import { createCardOf, lacking } from './thread.ts'
@@ -18,57 +18,6 @@ const UNKNOWN_FORM = { say: 'Rollcall does not know this form any more. Next: /h
 const NO_SHORTCUTS = { say: 'Rollcall has no shortcuts. Next: /help shows what may be typed' }
 const UNKNOWN_DEED = { say: 'Rollcall does not know what that was. Next: /help shows what may be typed' }
 const AGAIN = { next: 'press the button again' }
-
-const channelField = z.object({ id: z.string() }).nullish()
-const commandBody = z.object({
-  command: z.string(),
-  text: z.string().default(''),
-  user_id: z.string(),
-  channel_id: z.string(),
-  trigger_id: z.string(),
-  response_url: z.string().optional(),
-})
-const eventBody = z.object({
-  event_id: z.string(),
-  event: z.object({
-    type: z.string(),
-    subtype: z.string().optional(),
-    user: z.string().optional(),
-    bot_id: z.string().optional(),
-    text: z.string().default(''),
-    channel: z.string(),
-    channel_type: z.string().optional(),
-    thread_ts: z.string().optional(),
-  }),
-})
-const actionBody = z.object({
-  trigger_id: z.string(),
-  user: z.object({ id: z.string() }),
-  channel: channelField,
-  container: z.object({ channel_id: z.string().optional(), thread_ts: z.string().optional() }).nullish(),
-  response_url: z.string().optional(),
-  actions: z.array(z.object({ action_id: z.string(), value: z.string().optional() })).min(1),
-})
-const viewBody = z.object({
-  user: z.object({ id: z.string() }),
-  view: z.object({
-    id: z.string(),
-    hash: z.string(),
-    private_metadata: z.string(),
-    callback_id: z.string(),
-    state: stateSchema,
-  }),
-})
-
-/** Whatever comes with somebody who did it. */
-const anyBody = z.object({
-  user: z.object({ id: z.string() }),
-  channel: channelField.catch(undefined),
-  trigger_id: z.string().optional().catch(undefined),
-  response_url: z.string().optional().catch(undefined),
-})
-/** Interactions that have a listener here. */
-const HEARD = ['block_actions', 'view_submission', 'view_closed', 'shortcut', 'message_action', 'block_suggestion']
 
 /** What the handler of an event says about it: Bolt would acknowledge events before anybody has heard them. */
 interface Verdict {

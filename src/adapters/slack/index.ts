@@ -82,6 +82,14 @@ export function createSlack(options: {
     log: options.log,
   })
 
+  let attaching = false
+  const attach = async (): Promise<void> => {
+    if (attaching) return
+    attaching = true
+    await attachWaiting(bot).catch((error: unknown) => options.log.warn({ err: error }, 'slack rests not read'))
+    attaching = false
+  }
+
   /** Learns who the bot is, however long that takes; connects; and asks from then on whether Slack still answers. */
   async function run(): Promise<void> {
     for (let failures = 0; !stopping.signal.aborted && !ready; failures++) {
@@ -102,8 +110,8 @@ export function createSlack(options: {
       )
       if (stopping.signal.aborted) break
       const known = await call(bot, () => bot.client.auth.test())
-      if (known.ok)
-        await attachWaiting(bot).catch((error: unknown) => options.log.warn({ err: error }, 'slack rests not read'))
+      // Uploads may take long, and whether Slack answers is asked on time.
+      if (known.ok) void attach()
     }
   }
 

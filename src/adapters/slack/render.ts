@@ -144,14 +144,18 @@ function pictureParts({ id, alt }: Extract<Block, { type: 'picture' }>, { pictur
 
 /** Parts in the order they stand, as messages; the buttons stand below the first, as it is the one that is looked for. */
 function pack(parts: readonly Part[], buttons: readonly Part[]): Part[][] {
-  const own = buttons.slice(0, LIMITS.blocks / 2)
+  const size = (some: readonly Part[]) => some.reduce((sum, { characters }) => sum + characters, 0)
+  // Questions that are too long for dialogs stand above the buttons, or go on below where there are too many of them.
+  const few = buttons.length <= LIMITS.blocks / 2 && size(buttons) <= LIMITS.message / 2
+  const own: Part[] = []
+  for (const each of few ? buttons : buttons.filter(({ block }) => block.type === 'actions'))
+    if (own.length < LIMITS.blocks / 2 && size([...own, each]) <= LIMITS.message / 2) own.push(each)
   const packs: Part[][] = []
   let now: Part[] = []
   // One block is kept free for the line about the rest.
   const room = () => LIMITS.blocks - 1 - (packs.length === 0 ? own.length : 0)
-  const size = (some: readonly Part[]) => some.reduce((sum, { characters }) => sum + characters, 0)
-  const budget = () => LIMITS.message - (packs.length === 0 ? Math.min(size(own), LIMITS.message / 2) : 0)
-  for (const each of [...parts, ...buttons.slice(own.length)]) {
+  const budget = () => LIMITS.message - (packs.length === 0 ? size(own) : 0)
+  for (const each of [...parts, ...buttons.filter((each) => !own.includes(each))]) {
     if (now.length > 0 && (now.length >= room() || size(now) + each.characters > budget())) {
       packs.push(packs.length === 0 ? [...now, ...own] : now)
       now = []

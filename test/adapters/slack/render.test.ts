@@ -40,6 +40,10 @@ function textsOf(value: unknown): string[] {
     typeof each === 'string' ? (['text', 'alt_text', 'title'].includes(key) ? [each] : []) : textsOf(each),
   )
 }
+/** Characters that a message shows; the questions of buttons are no part of it. */
+const visible = (blocks: unknown): number =>
+  textsOf(JSON.parse(JSON.stringify(blocks, (key, value) => (key === 'confirm' ? undefined : value)))).join('').length
+
 /** The rows of buttons stand apart: they are below the first message, and the text goes on in the next. */
 function shownText({ messages, file }: Rendered): string {
   const all = messages.flatMap(({ blocks }) => blocks)
@@ -365,9 +369,20 @@ describe('what is long', () => {
       buttons: [button()],
     })
     const { messages } = renderAnswer(`${line}\n`.repeat(60), message, options())
-    const sizes = messages.map(({ blocks }) => textsOf(blocks).join('').length)
+    const sizes = messages.map(({ blocks }) => visible(blocks))
     expect(sizes.length).toBeGreaterThan(2)
     expect(Math.max(...sizes)).toBeLessThanOrEqual(10_000)
+  })
+
+  test('holds for the questions of many buttons too, which all stand somewhere', () => {
+    const buttons = Array.from({ length: 12 }, (_, at) =>
+      button({ id: `b${at}`, confirm: `${at} ${'sure? '.repeat(400)}` }),
+    )
+    const { messages } = render(card({ buttons }), options())
+    expect(Math.max(...messages.map(({ blocks }) => visible(blocks)))).toBeLessThanOrEqual(10_000)
+    expect(messages[0].blocks.filter(({ type }) => type === 'actions')).toHaveLength(1)
+    const all = messages.flatMap(({ blocks }) => textsOf(blocks)).join('\n')
+    expect(buttons.filter((_, at) => !all.includes(`Approve: ${at} sure?`))).toEqual([])
   })
 
   test('is attached as a file beyond that, with a line that says so', () => {
@@ -487,7 +502,7 @@ test('any message is within every limit and holds all of its text', () => {
     fc.property(anyMessage, fc.boolean(), (message, native) => {
       const rendered = render(message, options({ native }))
       expect(problems(rendered)).toEqual([])
-      expect(rendered.messages.every(({ blocks }) => blocks.flatMap(textsOf).join('').length < 40_000)).toBe(true)
+      expect(Math.max(...rendered.messages.map(({ blocks }) => visible(blocks)))).toBeLessThanOrEqual(10_000)
       const shown = bare(
         shownText(render({ ...message, buttons: [] }, options({ native })))
           .replace(/<@U0[A-Z]+>/g, (user) => (user === '<@U0ALICE>' ? '@alice' : '@bob.b'))

@@ -79,6 +79,9 @@ describe.skipIf(skipReal)('one bot on the console, Slack and WeCom', () => {
       const said = await hands[where].press('bob', code, 'reject')
       expect(said).toContain(code)
       await bot.reach(code, 'rejected')
+      // A card of WeCom cannot be edited but by a press on it: there the press finds out, and closes it.
+      const offered = (await hands.wecom.card(code))?.offers ?? []
+      if (offered.includes('approve')) expect(await hands.wecom.press('carol', code, 'approve')).toMatch(/bob|reject/)
       await Promise.all(all.map((hand) => closes(hand, code, 'approve')))
       // Who was slower is told by whom and what.
       for (const hand of all) expect(await hand.type('carol', `/release approve ${code}`)).toContain('bob')
