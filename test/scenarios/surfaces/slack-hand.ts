@@ -47,7 +47,7 @@ export function slackHand(slack: SlackServer): Hand {
     name: 'Slack',
     type: (person, text) =>
       read(person, async () => {
-        const known = ['/release', '/status', '/rollback', '/hosts', '/alerts']
+        const known = ['/release', '/rollback', '/hosts', '/alerts']
         // Slack itself refuses a command that no app has, and keeps /help for itself: people mention the bot then.
         if (known.includes(text.split(' ', 1)[0] ?? '')) await slack.slash(slackId(person), SLACK_CHANNEL, text)
         else await slack.mention(slackId(person), SLACK_CHANNEL, text)

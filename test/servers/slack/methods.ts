@@ -78,6 +78,14 @@ export const METHODS: Record<string, Method> = {
   'views.update': { token: 'bot', run: updateView },
   'files.getUploadURLExternal': { token: 'bot', scope: only('files:write'), run: startUpload },
   'files.completeUploadExternal': { token: 'bot', scope: only('files:write'), run: completeUpload },
+  'files.delete': {
+    token: 'bot',
+    scope: only('files:write'),
+    run({ workspace }, args) {
+      if (!workspace.files.delete(text(args.file))) throw new Refusal('file_not_found')
+      return {}
+    },
+  },
   'files.info': { token: 'bot', scope: only('files:read'), run: fileInformation },
 }
 
