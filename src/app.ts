@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import pico from 'picocolors'
 import { commands } from '../commands/index.ts'
 import pkg from '../package.json' with { type: 'json' }
@@ -98,6 +99,8 @@ export interface AppOptions {
 }
 
 const DAY_MS = 86_400_000
+/** What each part gets at the end of a stop whose time is over. */
+const LAST_MS = 500
 /** With a poll on top, a bot that was killed is replaced within ten seconds. */
 const LEASE_MS = 8000
 
@@ -314,27 +317,25 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
       }
     },
     async stop(ms = 30_000) {
-      // First nothing more comes in, then what runs ends, then what it had to say goes out.
+      // First nothing more comes in, then what runs ends. What has not gone out by then goes out after the next start, or from
+      // another process: nothing waits for a service or a database that is away.
       const until = performance.now() + ms
       const left = () => Math.max(0, until - performance.now())
-      await Promise.all(services.map((service) => service.stop(left())))
-      await web?.close()
-      await reception.close(left())
-      await schedule.stop()
-      await intake.stop()
-      await flows.close(left())
+      const ended = (what: string, work: Promise<unknown> | undefined) =>
+        withinMs(work, Math.max(left(), LAST_MS), what, log)
+      await ended('chat services', Promise.all(services.map((service) => service.stop(left()))))
+      await ended('console', web?.close())
+      await ended('inbox', reception.close(left()))
+      await ended('schedule', schedule.stop())
+      await ended('alerts', intake.stop())
+      await ended('flows', flows.close(left()))
       unfollow?.()
       alone?.()
-      await outbox.close(left())
-      await leads.close()
-      await relay?.stop()
-      await tools.close()
-      await bundled?.close()
-      await target.close()
       clearInterval(daily)
-      await desk.audit.flush()
-      await head()
-      await store.close()
+      await ended('outbox', outbox.close(left()))
+      await ended('rest', Promise.all([leads.close(), relay?.stop(), tools.close(), bundled?.close(), target.close()]))
+      await ended('audit log', desk.audit.flush().then(head))
+      await ended('store', store.close())
       lock.release()
     },
     command: async (person, text, channel = desk.channel) =>
@@ -347,6 +348,18 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
       return [...renderMessage(message, colors), ...renderButtons(message, colors)].join('\n')
     },
   }
+}
+
+/** Resolves when the work is done, has failed, or takes too long; the last two are logged. */
+async function withinMs(work: Promise<unknown> | undefined, ms: number, what: string, log: Log): Promise<void> {
+  const late = new AbortController()
+  const timer = delay(ms, 'late', { signal: late.signal, ref: false })
+  const told = (error: unknown) => log.warn({ what, err: error }, 'not ended cleanly')
+  // What fails after that has nobody to tell any more.
+  const done = Promise.resolve(work).then(() => undefined, told)
+  if ((await Promise.race([done, timer])) === 'late') log.warn({ what }, 'not ended in time')
+  late.abort()
+  timer.catch(() => undefined)
 }
 
 /** The channel that release cards go to when the request names none. */

@@ -250,7 +250,7 @@ function errorsIn(requests: Source | undefined, families: readonly Family[]): So
   const found = requests?.by === 'selector' ? requests.family : undefined
   const status = found === undefined ? undefined : statusMatcher(found)
   if (requests !== undefined && found !== undefined && status !== undefined)
-    return { ...requests, text: select(found, status), what: `${found.name} with ${status.label} ${status.value}` }
+    return { ...requests, text: select(found, status), what: `${found.name} where ${status.label} is ${status.value}` }
   return family(best(families, patterns.errors, isCounter))
 }
 

@@ -77,7 +77,7 @@ export const preparation: Readonly<Record<string, string>> = {
   'mean, from {sum*} / {count*}': '平均值，来自 {sum} / {count}',
   'requests per second, from {what*}; shown and used as sample size, never a limit':
     '每秒请求数，来自 {what}；仅用于展示和样本量，不设阈值',
-  '{name^} with {label^} {values^}': '{name}（{label} 匹配 {values}）',
+  '{name^} where {label^} is {values^}': '{name}（{label} 匹配 {values}）',
   'no limit': '无阈值',
   'limit as configured': '采用所配置的阈值',
   'limits from its own history: {summary*}': '阈值来自自身历史：{summary}',
