@@ -38,6 +38,7 @@ import { watchStore } from './entry/http/watch.ts'
 import { AUDIT_HEAD_AT, postAuditHead } from './entry/post-audit-head.ts'
 import { createReception, receptionIndexes } from './entry/reception.ts'
 import { createSchedule } from './entry/schedule.ts'
+import { createHealths } from './entry/surface-health.ts'
 import { createIncidentDesk, type IncidentDesk } from './incident/desk.ts'
 import { diagnosisStory } from './incident/diagnose.ts'
 import { followReleases, threadIndexes } from './incident/follow.ts'
@@ -45,6 +46,7 @@ import { createIntake } from './incident/intake.ts'
 import { incidentIndexes } from './incident/open.ts'
 import { incidentStory } from './incident/story.ts'
 import { loadKnowledge } from './knowledge/knowledge.ts'
+import type { Fault } from './lib/fault.ts'
 import { createLog, type Log } from './lib/log.ts'
 import { createRedactor, maskable } from './lib/redact.ts'
 import type { Chat, Message } from './ports/chat.ts'
@@ -99,6 +101,8 @@ export interface AppOptions {
 }
 
 const DAY_MS = 86_400_000
+/** How long a database that is away is waited for at the start, before whatever supervises the process sees it fail. */
+const STORE_WAIT_MS = 60_000
 /** What each part gets at the end of a stop whose time is over. */
 const LAST_MS = 500
 /** With a poll on top, a bot that was killed is replaced within ten seconds. */
@@ -127,7 +131,13 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   const lock = lockFolder(config.store.folder)
   const feed = createFeed()
   // The one store that everything writes through, so that whoever looks on learns of every change.
-  const opened = await openStore(config)
+  const opened = await openStore(config, {
+    waitMs: STORE_WAIT_MS,
+    waiting: ({ message }) => log.warn({ why: message }, 'store away, trying again'),
+  }).catch((error: unknown) => {
+    lock.release()
+    throw error
+  })
   const exclusive = config.store.kind === 'sqlite'
   // What another process changes is news here as well.
   const relay = exclusive ? undefined : createRelay({ store: opened, feed, log })
@@ -165,6 +175,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
         ...(await outbox.status(service.surface)),
       })),
     )
+  const healths = createHealths({ store: opened, own: healthOf, exclusive, log })
   const channel = createChannel({ store, clock, surfaces: services.length === 0 ? [terminal] : [terminal, outbox] })
   const chat: Chat = {
     surface: channel.surface,
@@ -208,7 +219,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     audit: createAudit({ store: watched, key, clock: () => new Date(), log, heads, redact: redactor.text }),
     channel: RELEASES,
     redact: redactor.text,
-    ...(services.length === 0 ? {} : { surfaces: healthOf }),
+    ...(services.length === 0 ? {} : { surfaces: healths.read }),
     clock,
     log,
   })
@@ -310,6 +321,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
       await outbox.open()
       await reception.open()
       for (const service of services) service.start()
+      healths.start()
       schedule.start()
       // The console shows the fleet as it is, not as it was left; nobody waits for it.
       if (web !== undefined) {
@@ -323,6 +335,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
       const left = () => Math.max(0, until - performance.now())
       const ended = (what: string, work: Promise<unknown> | undefined) =>
         withinMs(work, Math.max(left(), LAST_MS), what, log)
+      await ended('signs of life', healths.stop())
       await ended('chat services', Promise.all(services.map((service) => service.stop(left()))))
       await ended('console', web?.close())
       await ended('inbox', reception.close(left()))
@@ -395,7 +408,10 @@ function secretOf(variable: string | undefined): string | undefined {
  * The store that is configured. Several processes may have a folder open; only the one that holds its lock runs flows. MongoDB is
  * shared by as many as there are.
  */
-export function openStore({ store }: Pick<Config, 'store'>): Promise<Store> {
+export function openStore(
+  { store }: Pick<Config, 'store'>,
+  patience: { waitMs?: number; waiting?: (why: Fault) => void } = {},
+): Promise<Store> {
   const indexes = [
     ...ledgerIndexes,
     { collection: 'releases', field: 'service' },
@@ -407,5 +423,5 @@ export function openStore({ store }: Pick<Config, 'store'>): Promise<Store> {
     ...threadIndexes,
   ]
   if (store.kind === 'sqlite') return createSqliteStore({ folder: store.folder, indexes })
-  return createMongoStore({ uri: secretOf(store.uriEnv) ?? '', database: store.database, indexes })
+  return createMongoStore({ uri: secretOf(store.uriEnv) ?? '', database: store.database, indexes, ...patience })
 }

@@ -10,6 +10,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, test,
 import { createAudit } from '../src/access/audit.ts'
 import { auditKey } from '../src/access/audit-key.ts'
 import { createMongoStore } from '../src/adapters/mongo/index.ts'
+import { openLoad } from '../src/adapters/mongo/load.ts'
 import { createSqliteStore, lockFolder } from '../src/adapters/sqlite/index.ts'
 import { readConfig } from '../src/app.ts'
 import { storeCommand } from '../src/cli-store.ts'
@@ -190,6 +191,38 @@ describe('rollcall store copy', () => {
       code: 'store.no-address',
       message: expect.stringContaining('ROLLCALL_NOT_SET'),
     })
+  })
+
+  it('lets one of two copies that begin at once into an empty database, and refuses the other', async () => {
+    for (let round = 0; round < 3; round++) {
+      const name = server.database()
+      const loads = await Promise.all([1, 2].map(() => openLoad(server.uri, name)))
+      const begun = await Promise.allSettled(loads.map((load, n) => load.begin(`folder ${n}`)))
+      expect(begun.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
+      expect(begun.find(({ status }) => status === 'rejected')).toMatchObject({
+        reason: { code: 'store.copy-not-empty' },
+      })
+      const copies = await client
+        .db(name)
+        .collection('_rollcall')
+        .find({ source: { $exists: true } })
+        .toArray()
+      expect(copies).toHaveLength(1)
+      expect(begun.map(({ status }) => status).indexOf('fulfilled')).toBe(Number(String(copies[0]?.source).slice(-1)))
+      await Promise.all(loads.map((load) => load.close()))
+    }
+  })
+
+  it('knows its own beginning when the answer to it was lost', async () => {
+    const proxy = await mongoProxy(server.uri)
+    const load = await openLoad(proxy.uri, database)
+    // Only the row of the copy is inserted: the schema is there.
+    await (await createMongoStore({ uri: server.uri, database, indexes: [] })).close()
+    proxy.loseAnswer('insert', 1)
+    await load.begin('here')
+    expect(await load.begin('here')).toBe(true)
+    await load.close()
+    await proxy.stop()
   })
 
   it('refuses a database that holds anything, be it ours, a whole copy or somebody else’s', async () => {

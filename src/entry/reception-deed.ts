@@ -15,10 +15,16 @@ import { surfaceTitles } from './surface-health.ts'
 const MOST_A_MINUTE = 60
 /** So often a deed is begun that ends its process each time. */
 const ATTEMPTS = 5
+/** So many who are not known here are answered within a minute. */
+const MOST_STRANGERS = 1000
 
 export interface Deeds {
   /** False when this stranger has been answered within the last minute; else how many times that was not so before. */
   admit(who: Pick<Envelope, 'surface' | 'user'>): false | { missed: number }
+  /** What `admit` let pass was not taken in: it passes when it comes again. */
+  giveBack(who: Pick<Envelope, 'surface' | 'user'>, admitted: { missed: number }): void
+  /** What to tell the one whose deed is not as it should be; undefined when that was told a few times within the last minute. */
+  unreadable(who: Pick<Envelope, 'surface' | 'user'>): Answer | undefined
   /** Does it, as the person who did it there; what comes back is masked. Always answers. */
   perform(envelope: Envelope, context: { origin: string; attempt: number; missed: number }): Promise<Answer>
   refusal(who: { surface: SurfaceName; user: string }, button: string): Promise<Answer | undefined>
@@ -26,8 +32,11 @@ export interface Deeds {
 
 /** What a chat service brings, done by the same code as what the console brings. */
 export function createDeeds(desk: IncidentDesk, commands: Command[]): Deeds {
-  const strangers = createSieve(desk.clock, 1000)
+  const strangers = createSieve(desk.clock, MOST_STRANGERS)
   const often = createSieve(desk.clock, Number.POSITIVE_INFINITY, 60_000, MOST_A_MINUTE)
+  const unread = createSieve(desk.clock, 1000, 60_000, 5)
+  /** Strangers whose pass was not used. */
+  const returned = new Map<string, { missed: number }>()
   const asked = createSieves(desk.clock)
   const masked = ({ ok, text, message }: Answer): Answer =>
     maskAll({ ok, text, ...(message === undefined ? {} : { message }) }, desk.redact)
@@ -55,8 +64,20 @@ export function createDeeds(desk: IncidentDesk, commands: Command[]): Deeds {
   return {
     admit({ surface, user }) {
       if (findPerson(desk.people, surface, user) !== undefined) return { missed: 0 }
-      const worth = strangers(`${surface} ${user}`)
+      const key = `${surface} ${user}`
+      const back = returned.get(key)
+      if (returned.delete(key)) return back ?? { missed: 0 }
+      const worth = strangers(key)
       return worth.pass ? { missed: worth.missed } : false
+    },
+    giveBack({ surface, user }, admitted) {
+      if (findPerson(desk.people, surface, user) !== undefined) return
+      if (returned.size >= MOST_STRANGERS) returned.clear()
+      returned.set(`${surface} ${user}`, admitted)
+    },
+    unreadable({ surface, user }) {
+      if (!unread(`${surface} ${user}`).pass) return undefined
+      return no('That could not be read.', 'shorten it and send it again')
     },
     async perform(envelope, context) {
       return masked(await perform(envelope, context))

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { newId } from '../lib/id.ts'
 import type { Json } from '../ports/store.ts'
 import { type Answer, type Envelope, surfaceNames } from '../ports/surface.ts'
 import { message } from './http/schema.ts'
@@ -43,6 +44,16 @@ export const envelopeSchema = z.strictObject({
   at: z.string().max(40),
 }) satisfies z.ZodType<Envelope>
 
+const readableSchema = envelopeSchema.pick({ surface: true, user: true, reply: true }).strip()
+
+/** What has to be known of an envelope that is not as it should be, to tell the person so; undefined when that is not in it. */
+export function readableOf(envelope: unknown): Envelope | undefined {
+  const { data } = readableSchema.safeParse(envelope)
+  if (data === undefined) return undefined
+  const id = envelopeSchema.shape.id.safeParse((envelope as { id?: unknown }).id).data ?? newId()
+  return { ...data, id, deed: { kind: 'typed', text: '' }, at: '' }
+}
+
 function isWhole(text: string): boolean {
   return text.isWellFormed()
 }
@@ -57,7 +68,7 @@ const rowSchema = z.object({
   state: z.enum(['new', 'doing', 'owed', 'done']),
   pending: z.boolean(),
   lane: z.string(),
-  /** Sorts by the time of acceptance. */
+  /** Sorts within the lane, in the order in which the store numbered it. */
   order: z.string(),
   /** The process that has it, or had it last. */
   worker: z.string(),

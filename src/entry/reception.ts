@@ -3,7 +3,7 @@ import type { IncidentDesk } from '../incident/desk.ts'
 import { asFault } from '../lib/fault.ts'
 import { newId } from '../lib/id.ts'
 import type { Lead, Leads } from '../ports/lead.ts'
-import type { Answer, ChatSurface, Reception, Sent, SurfaceName } from '../ports/surface.ts'
+import type { Answer, ChatSurface, Envelope, Reception, Sent, SurfaceName } from '../ports/surface.ts'
 import { no } from '../release/answer.ts'
 import type { Command } from './command.ts'
 import { formFor, lineOf } from './form.ts'
@@ -11,7 +11,8 @@ import { createOffers } from './form-context.ts'
 import { noteFault } from './note-fault.ts'
 import { createDeeds } from './reception-deed.ts'
 import { createInbox, type Item } from './reception-inbox.ts'
-import { done, envelopeSchema, laneOf, owed, rowId } from './reception-row.ts'
+import { createLanes } from './reception-lanes.ts'
+import { done, envelopeSchema, INBOX, laneOf, owed, readableOf, rowId } from './reception-row.ts'
 import { createWorkers } from './reception-workers.ts'
 
 export { receptionIndexes } from './reception-row.ts'
@@ -40,9 +41,11 @@ interface Timings {
   longestPause: number
   /** An answer that is older is not sent any more: nobody waits for it. */
   giveUp: number
+  /** How long a row is waited for whose number was taken; whoever took it may have died. */
+  gap: number
 }
 
-const TIMINGS: Timings = { beat: 1500, silent: 6000, pause: 1000, longestPause: 60_000, giveUp: 30 * 60_000 }
+const TIMINGS: Timings = { beat: 1500, silent: 6000, pause: 1000, longestPause: 60_000, giveUp: 30 * 60_000, gap: 2000 }
 
 export interface OpenReception extends Reception {
   /** Goes on with what was interrupted, and works until it is closed. Never throws: the store may be away. */
@@ -70,6 +73,7 @@ export function createReception(options: ReceptionOptions): OpenReception {
   const deeds = createDeeds(desk, commands)
   const offers = createOffers(desk)
   const inbox = createInbox(store, log, halted.signal)
+  const order = createLanes(store, INBOX, timings.gap)
   const workers = createWorkers({ store, me, silentMs: timings.silent, lookMs: pollMs })
   /** What this process has in hand, by row id; and what it is just writing down. */
   const held = new Map<string, Item>()
@@ -135,10 +139,12 @@ export function createReception(options: ReceptionOptions): OpenReception {
       const first = lanes.get(item.row.lane)?.waiting[0]
       if (first !== undefined && first.row.order < item.row.order) return false
       try {
+        // A row that is being written is there before the others are looked up.
+        const missing = await order.missing(item.row.lane, item.row.order)
         const before = (await inbox.pending(item.row.lane)).filter(({ id, row }) => {
           return row.order < item.row.order && (row.state === 'new' || row.state === 'doing') && !held.has(id)
         })
-        if (before.length === 0) return true
+        if (!missing && before.length === 0) return true
       } catch (error) {
         log.warn({ id: item.id, code: asFault(error).code }, 'inbox not read, trying again')
       }
@@ -214,6 +220,15 @@ export function createReception(options: ReceptionOptions): OpenReception {
     }
   }
 
+  /** Once: there is no row by which it could be tried again. */
+  const tellUnreadable = async (envelope: Envelope): Promise<void> => {
+    const { surface } = envelope
+    const answer = deeds.unreadable(envelope)
+    if (answer === undefined) return
+    const sent = await surfaces().get(surface)?.answer(envelope, answer)
+    if (sent?.at !== 'sent') log.warn({ surface }, 'answer to an envelope that was refused not sent')
+  }
+
   /** Takes what nobody has: what this process wrote down without hearing so, and what the dead have left. */
   const sweep = async (): Promise<void> => {
     const found = (await inbox.pending()).filter(({ id }) => !held.has(id) && !entering.has(id))
@@ -247,6 +262,8 @@ export function createReception(options: ReceptionOptions): OpenReception {
       if (!parsed.success) {
         const where = parsed.error.issues.map(({ path, code }) => `${path.join('.')}: ${code}`.slice(0, 80)).slice(0, 5)
         log.warn({ where }, 'envelope refused: it is not as it should be')
+        const readable = readableOf(envelope)
+        if (readable !== undefined) void track(() => tellUnreadable(readable))
         return 'known'
       }
       const { data } = parsed
@@ -255,11 +272,12 @@ export function createReception(options: ReceptionOptions): OpenReception {
       const id = rowId(data)
       entering.set(id, (entering.get(id) ?? 0) + 1)
       try {
+        const lane = laneOf(data)
         const item = await inbox.insert(id, {
           state: 'new',
           pending: true,
-          lane: laneOf(data),
-          order: newId(),
+          lane,
+          order: await order.take(lane, id),
           worker: me,
           attempt: 0,
           ...(admitted.missed === 0 ? {} : { missed: admitted.missed }),
@@ -268,6 +286,9 @@ export function createReception(options: ReceptionOptions): OpenReception {
         if (item === undefined) return 'known'
         enqueue(item)
         return 'new'
+      } catch (error) {
+        deeds.giveBack(data, admitted)
+        throw error
       } finally {
         const left = (entering.get(id) ?? 1) - 1
         if (left === 0) entering.delete(id)

@@ -19,8 +19,8 @@ type Tick = z.infer<typeof tickSchema>
 
 export interface Schedule {
   /**
-   * Runs `run` at every time that the cron expression names (five fields, or six with seconds first; the machine's time zone), once
-   * over all processes that share the store. `tick` names the time: it is the same when the run is done again after a crash.
+   * Runs `run` at every time that the cron expression names (five fields, or six with seconds first; in the time
+   * zone of the schedule), once over all processes that share the store. `tick` names the time: it is the same when the run is done again after a crash.
    */
   every(name: string, cron: string, run: (tick: string) => Promise<void>): void
   start(): void
@@ -38,8 +38,10 @@ interface Timings {
   silent: number
   /** Before a tick that the store did not take is tried again; doubled each time, for about a minute. */
   retry: number
+  /** Between two looks for runs of processes that died. */
+  look: number
 }
-const TIMINGS: Timings = { beat: 1500, silent: 6000, retry: 1000 }
+const TIMINGS: Timings = { beat: 1500, silent: 6000, retry: 1000, look: 30_000 }
 const TRIES = 6
 
 interface Job {
@@ -49,22 +51,30 @@ interface Job {
 
 /**
  * Ticks that run once however many processes share the store: the row `<name>/<time>` is inserted first, and who inserts it runs it.
- * While it runs the row is written again and again. When a process starts, it looks at the newest row of each name: one that is
- * still running, is less than a period old and has stood still for a while belongs to the dead, and is run again. What fell due while
- * nobody was there is not made up for. One name never runs twice at a time in one process.
+ * While it runs the row is written again and again. From its start on each process looks at the newest row of each name every 30 s: one
+ * that is still running, is less than a period old and has stood still for a while belongs to the dead, and is run again. What fell
+ * due while nobody was there is not made up for. One name never runs twice at a time in one process.
+ * `timezone` (such as `Asia/Shanghai`; the machine's when left out) says only how the cron expressions are read. Rows name the time in
+ * UTC, so processes on machines of different zones agree when they are given the same one. Throws RangeError for an unknown zone.
  */
 export function createSchedule(options: {
   store: Store
   log: Log
   clock: () => Date
+  timezone?: string | undefined
   timings?: Partial<Timings>
 }): Schedule {
   const { store, log, clock } = options
   const timings = { ...TIMINGS, ...options.timings }
+  // Throws for a zone that is none, before anything is due.
+  const timezone = new Intl.DateTimeFormat('en', { timeZone: options.timezone }).resolvedOptions().timeZone
   const me = newId()
   const stopped = new AbortController()
   const jobs = new Map<string, Job>()
   const running = new Map<string, Promise<void>>()
+  /** The last tick of each name that came to its end here, whatever the store has heard of it. */
+  const ended = new Map<string, Tick & { id: string }>()
+  let looking: Promise<unknown> = Promise.resolve()
 
   const alone = (name: string, work: () => Promise<void>): Promise<void> => {
     if (running.has(name) || stopped.signal.aborted) {
@@ -115,6 +125,7 @@ export function createSchedule(options: {
       came = 'failed'
       log.error({ name: tick.name, tick: id, err: error }, 'scheduled run failed')
     }
+    ended.set(tick.name, { ...tick, state: came, id })
     over.abort()
     await beats
     await write(came)
@@ -139,10 +150,17 @@ export function createSchedule(options: {
     }
     const left = await last()
     const young = () => left !== undefined && clock().getTime() - Date.parse(left.document.at) < periodOf(name)
-    if (left === undefined || !young()) return
+    if (left === undefined || running.has(name) || !young()) return
+    const mine = ended.get(name)
+    if (mine?.id === left.id && left.document.worker === me) {
+      const { id, ...row } = mine
+      await store.put(TICKS, id, row, left.version)
+      return
+    }
     await pause(timings.silent)
     const now = await last()
-    if (stopped.signal.aborted || now?.id !== left.id || now.version !== left.version || !young()) return
+    if (stopped.signal.aborted || running.has(name) || now?.id !== left.id || now.version !== left.version || !young())
+      return
     await alone(name, async () => {
       const row: Tick = { ...left.document, worker: me }
       const version = await store.put(TICKS, left.id, row, left.version)
@@ -150,6 +168,13 @@ export function createSchedule(options: {
       log.warn({ name, tick: left.id }, 'scheduled run of a process that died is run again')
       await perform(left.id, row, version)
     })
+  }
+
+  const lookAfter = async (name: string): Promise<void> => {
+    while (!stopped.signal.aborted) {
+      await recover(name).catch((error: unknown) => log.warn({ name, err: error }, 'scheduled runs not looked up'))
+      await pause(timings.look)
+    }
   }
 
   /** Milliseconds from one tick to the next, by the two that come. */
@@ -164,18 +189,21 @@ export function createSchedule(options: {
     every(name, cron, run) {
       if (!validate(cron)) throw new Error(`${name}: ${JSON.stringify(cron)} is no cron expression`)
       if (jobs.has(name) || name.includes('/')) throw new Error(`${name} is taken, or no name`)
-      const task = createTask(cron, ({ date }) => tick(name, date), { unref: true, suppressMissedWarning: true })
+      const task = createTask(cron, ({ date }) => tick(name, date), {
+        timezone,
+        unref: true,
+        suppressMissedWarning: true,
+      })
       jobs.set(name, { task, run })
     },
     start() {
-      for (const [name, { task }] of jobs) {
-        void task.start()
-        void recover(name).catch((error: unknown) => log.warn({ name, err: error }, 'scheduled runs not looked up'))
-      }
+      for (const { task } of jobs.values()) void task.start()
+      looking = Promise.all([...jobs.keys()].map(lookAfter))
     },
     async stop() {
       stopped.abort()
       for (const { task } of jobs.values()) await task.destroy()
+      await looking
       await Promise.all(running.values())
     },
     tick,

@@ -16,5 +16,12 @@ export interface Lead {
   held(): boolean
   /** Grows with every change of hands, over all processes; 0 while it was never held here. */
   fence(): number
+  /**
+   * The holder cannot use it now: if another process stands for the name, that one gets it, and this one stands for it again after
+   * `ms`, or earlier when nobody has it. Nothing changes while nobody else stands for it. To be called again every few seconds
+   * for as long as it is so: each call is good for one lease. `lost` tells that it was given up, as always. Missing where there
+   * is never another process.
+   */
+  yieldFor?(ms: number): void
   release(): Promise<void>
 }

@@ -103,13 +103,19 @@ export interface Delivery {
 export type Sent =
   /**
    * It stands there. `identity` is what it is edited and answered under. `free`: the surface was not asked, as nothing had to be
-   * sent, so it counts in no rate.
+   * sent, so it counts in no rate. `messages`: how many messages of the surface it took, 1 when left out.
    */
-  | { at: 'sent'; identity: Json; mark?: string; free?: true }
-  /** Not now: a rate limit (`scope` place) or an outage (`scope` surface). At least `ms` milliseconds. `arrived` unknown: it may have. */
-  | { at: 'later'; ms: number; scope: 'place' | 'surface'; why: string; arrived: 'no' | 'unknown' }
-  /** Never as it is: what it is, and what a person has to do. It is tried again when the message changes, or at the next start. */
-  | { at: 'refused'; why: string; next: string }
+  | { at: 'sent'; identity: Json; mark?: string; free?: true; messages?: number }
+  /**
+   * Not now: a rate limit (`scope` place) or an outage (`scope` surface). At least `ms` milliseconds. `arrived` unknown: it may have.
+   * `messages`: how many were posted before it stopped, without the one that may have arrived; 0 when left out.
+   */
+  | { at: 'later'; ms: number; scope: 'place' | 'surface'; why: string; arrived: 'no' | 'unknown'; messages?: number }
+  /**
+   * Not as it is: what it is, and what a person has to do. It is tried again when the message changes, now and then, and at the next
+   * start. `messages`: how many were posted before it stopped; 0 when left out.
+   */
+  | { at: 'refused'; why: string; next: string; messages?: number }
 
 export interface Sender {
   readonly surface: SurfaceName
@@ -141,6 +147,8 @@ export interface SurfaceHealth extends Health {
   /** Messages that the surface refuses as they are, and the last reason. */
   refused: number
   refusal?: string
+  /** There may be more of either, and older ones: this process has not counted them all. */
+  atLeast?: true
 }
 
 /** One line of what doctor found. */

@@ -133,6 +133,31 @@ export function leadsContract(name: string, make: () => Promise<LeadsWorld>): vo
       await until(() => second.lead.held() && third.lead.held(), world.leaseMs / 2)
     })
 
+    it('gives a name that the holder would rather not have to whoever stands for it, and stands again later', async () => {
+      const first = stand(0)
+      await until(() => first.lead.held(), world.leaseMs)
+      const second = stand(1)
+      await world.pass(2 * world.pollMs)
+      first.lead.yieldFor?.(2 * world.leaseMs)
+      await until(() => second.lead.held(), world.leaseMs)
+      expect([first.lead.held(), first.told, second.lead.fence()]).toEqual([false, ['gained', 'lost'], 2])
+      await world.pass(3 * world.leaseMs)
+      expect([first.lead.held(), second.lead.held()]).toEqual([false, true])
+      await second.lead.release()
+      await until(() => first.lead.held(), world.leaseMs)
+      expect([first.told, first.lead.fence()]).toEqual([['gained', 'lost', 'gained'], 3])
+    })
+
+    it('leaves a name with a holder that would rather not have it while nobody else stands for it', async () => {
+      const first = stand(0)
+      await until(() => first.lead.held(), world.leaseMs)
+      for (let i = 0; i < 3; i++) {
+        first.lead.yieldFor?.(world.leaseMs)
+        await world.pass(world.leaseMs)
+      }
+      expect([first.lead.held(), first.told, first.lead.fence()]).toEqual([true, ['gained'], 1])
+    })
+
     it('never counts the fence back, however often hands change', async () => {
       const fences: number[] = []
       for (let round = 0; round < 3; round++) {

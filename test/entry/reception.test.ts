@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { Command } from '../../src/entry/command.ts'
 import type { Store } from '../../src/ports/store.ts'
@@ -32,6 +33,14 @@ const pressed = (button: string, part: Partial<Envelope> = {}) =>
   typed('', { deed: { kind: 'pressed', button, fields: {} }, ...part })
 const rowOf = async (store: Store, { surface, id }: Envelope) =>
   (await store.get('inbox', `${surface}/${id}`))?.document
+/** How many numbers each lane keeps in the store. */
+async function laneLengths(store: Store): Promise<number[]> {
+  const lane = createHash('sha256')
+    .update(JSON.stringify(['slack', 'U1', null]))
+    .digest('hex')
+    .slice(0, 32)
+  return [(await store.read(`inbox-lane/${lane}`)).length]
+}
 const requests = async (store: Store) => (await store.read('release-numbers')).length
 
 describe('what a chat service brings', () => {
@@ -196,9 +205,95 @@ describe('order', () => {
     await end('b')
     await eventually(() => expect(log).toEqual(['alice a begins', 'alice a ends', 'alice b begins', 'alice b ends']))
   })
+
+  test('is that of acceptance between two processes whose clocks differ', async () => {
+    const { log, end, commands } = slow()
+    const store = createMemoryStore()
+    // Its own modules, as in a process of its own: ids of one process never go back.
+    vi.resetModules()
+    const elsewhere = await import('./reception-kit.ts')
+    const one = elsewhere.processOn(store, { commands, exclusive: false })
+    open.push(one)
+    const two = start(store, { commands, exclusive: false })
+    await two.reception.open()
+    const fast = vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 60_000)
+    await one.reception.accept(typed('/slow a'))
+    fast.mockRestore()
+    await two.reception.accept(typed('/slow b'))
+    const looks = vi.spyOn(store, 'find')
+    await eventually(() => expect(looks.mock.calls.length).toBeGreaterThan(4))
+    expect(log).toEqual([])
+    await one.reception.open()
+    await end('a')
+    await end('b')
+    await eventually(() => expect(log).toEqual(['alice a begins', 'alice a ends', 'alice b begins', 'alice b ends']))
+  })
+
+  test('waits for what was numbered earlier and is not written yet', async () => {
+    const { log, end, commands } = slow()
+    const store = createMemoryStore()
+    let written = (): void => {}
+    const late = new Promise<void>((resolve) => (written = resolve))
+    const insert: Store['insert'] = async (collection, id, document) => {
+      if (collection === 'inbox') await late
+      return store.insert(collection, id, document)
+    }
+    const timings = { gap: 60_000 }
+    const one = start({ ...store, insert }, { commands, exclusive: false, timings })
+    const two = start(store, { commands, exclusive: false, timings })
+    await one.reception.open()
+    await two.reception.open()
+    const taken = one.reception.accept(typed('/slow a'))
+    await eventually(async () => expect(await laneLengths(store)).toEqual([1]))
+    await two.reception.accept(typed('/slow b'))
+    const looks = vi.spyOn(store, 'find')
+    await eventually(() => expect(looks.mock.calls.length).toBeGreaterThan(4))
+    expect(log).toEqual([])
+    written()
+    await taken
+    await end('a')
+    await end('b')
+    await eventually(() => expect(log).toEqual(['alice a begins', 'alice a ends', 'alice b begins', 'alice b ends']))
+  })
+
+  test('does not wait for ever for a number whose process died before it wrote the row', async () => {
+    const store = createMemoryStore()
+    const one = processOn(
+      { ...store, insert: () => Promise.reject(new Error('died')) },
+      { exclusive: false, timings: { gap: 50 } },
+    )
+    await expect(one.reception.accept(typed('/status'))).rejects.toThrow('died')
+    const two = start(store, { exclusive: false, timings: { gap: 50 } })
+    await two.reception.open()
+    await two.reception.accept(typed('/status'))
+    await eventually(() => expect(two.told).toHaveLength(1))
+  })
+
+  test('is kept in a short stream for each lane', async () => {
+    const { reception, store } = await running()
+    for (let n = 0; n < 50; n++) await reception.accept(typed('/status'))
+    await reception.idle()
+    const [length = 0] = await laneLengths(store)
+    expect(length).toBeGreaterThan(0)
+    expect(length).toBeLessThanOrEqual(32)
+  })
 })
 
 describe('whoever is not known here', () => {
+  test('is answered though the store did not take it the first time', async () => {
+    const { reception, store, told } = await running()
+    const envelope = typed('/status', { user: 'U9' })
+    store.before = (call, key) => {
+      if (call === 'insert' && key.startsWith('inbox/')) throw new Error('away')
+    }
+    await expect(reception.accept(envelope)).rejects.toThrow('away')
+    store.before = () => {}
+    expect(await reception.accept(envelope)).toBe('new')
+    expect(await reception.accept(typed('/status', { user: 'U9' }))).toBe('known')
+    await reception.idle()
+    expect(told.map(({ id }) => id)).toEqual([envelope.id])
+  })
+
   test('is told with which id to become known, once a minute, and nothing is done', async () => {
     let now = Date.parse('2026-01-31T09:00:00Z')
     const { reception, store, desk, told, started } = await running({ desk: { clock: () => new Date(now) } })
@@ -259,23 +354,35 @@ test('sixty deeds a minute are done for one person; the next is answered and not
 describe('what is no envelope', () => {
   const good = typed('/status')
   test.each([
-    ['nothing', undefined],
-    ['a text', 'garbage'],
-    ['an unknown surface', { ...good, surface: 'irc' }],
-    ['an id that is too long', { ...good, id: 'x'.repeat(201) }],
-    ['an id that is no text', { ...good, id: '\ud800' }],
-    ['a field that is none', { ...good, more: 1 }],
-    ['a text that is too long', { ...good, deed: { kind: 'typed', text: 'x'.repeat(10_001) } }],
-    ['a deed of another kind', { ...good, deed: { kind: 'shouted' } }],
-    ['too many fields', { ...good, deed: { kind: 'pressed', button: 'b', fields: manyFields() } }],
-    ['a reply that is too long', { ...good, reply: 'x'.repeat(20_000) }],
-    ['a reply that is no JSON', { ...good, reply: 1n }],
-  ])('(%s) is refused without a fault, and leaves nothing', async (_name, garbage) => {
-    const { reception, store, told } = await running()
-    expect(await reception.accept(garbage as Envelope)).toBe('known')
+    ['nothing', undefined, false],
+    ['a text', 'garbage', false],
+    ['an unknown surface', { ...good, surface: 'irc' }, false],
+    ['a user that is too long', { ...good, user: 'x'.repeat(201) }, false],
+    ['an id that is too long', { ...good, id: 'x'.repeat(201) }, true],
+    ['an id that is no text', { ...good, id: '\ud800' }, true],
+    ['a field that is none', { ...good, more: 1 }, true],
+    ['a text that is too long', { ...good, deed: { kind: 'typed', text: 'x'.repeat(10_001) } }, true],
+    ['a deed of another kind', { ...good, deed: { kind: 'shouted' } }, true],
+    ['too many fields', { ...good, deed: { kind: 'pressed', button: 'b', fields: manyFields() } }, true],
+    ['a reply that is too long', { ...good, reply: 'x'.repeat(20_000) }, false],
+    ['a reply that is no JSON', { ...good, reply: 1n }, false],
+  ])(
+    '(%s) is refused without a fault, leaves nothing, and is answered where it can be',
+    async (_name, garbage, answered) => {
+      const { reception, store, told } = await running()
+      expect(await reception.accept(garbage as Envelope)).toBe('known')
+      await reception.idle()
+      const text = 'That could not be read. Next: shorten it and send it again.'
+      expect(told).toEqual(answered ? [{ id: expect.any(String), user: 'U1', answer: { ok: false, text } }] : [])
+      expect(await store.find('inbox')).toEqual([])
+    },
+  )
+
+  test('is answered a few times a minute only', async () => {
+    const { reception, told } = await running()
+    for (let n = 0; n < 20; n++) await reception.accept({ ...good, more: 1 } as Envelope)
     await reception.idle()
-    expect(told).toEqual([])
-    expect(await store.find('inbox')).toEqual([])
+    expect(told).toHaveLength(5)
   })
 })
 
@@ -404,6 +511,25 @@ describe('a process that dies', () => {
 describe('an answer that does not arrive', () => {
   const later = { at: 'later', ms: 0, scope: 'surface', why: 'Slack is down', arrived: 'no' } as const
 
+  test('is not tried again by a process from which another has taken it', async () => {
+    const store = createMemoryStore()
+    const one = start(store, { exclusive: false, leads: heldBy(() => false), timings: { pause: 300 } })
+    one.next.push(later)
+    await one.reception.open()
+    const envelope = typed('/status')
+    await one.reception.accept(envelope)
+    await eventually(() => expect(one.told).toHaveLength(1))
+    const id = `slack/${envelope.id}`
+    const row = await store.get('inbox', id)
+    const taken = { ...(row?.document as object), worker: 'another' }
+    expect(await store.put('inbox', id, taken, row?.version ?? 0)).toBeDefined()
+    const looks = vi.spyOn(store, 'get')
+    await eventually(() => expect(looks.mock.calls.some(([name, key]) => name === 'inbox' && key === id)).toBe(true))
+    await one.reception.idle()
+    expect(one.told).toHaveLength(1)
+    expect((await store.get('inbox', id))?.document).toMatchObject({ state: 'owed', worker: 'another' })
+  })
+
   test('is tried again until it does', async () => {
     const { reception, store, told, next } = await running({ timings: { pause: 5 } })
     next.push(later, later)
@@ -469,8 +595,45 @@ describe('an answer that does not arrive', () => {
   })
 })
 
+test('a row whose writing was not heard of is known as this process’s own, and is not begun again', async () => {
+  const { reception, store, told } = await running()
+  const envelope = typed('/release user-service v1.1.0')
+  let lost = false
+  store.after = (call, key) => {
+    if (call !== 'put' || !key.startsWith('inbox/') || lost) return
+    lost = true
+    throw new Error('cut off')
+  }
+  await reception.accept(envelope)
+  await eventually(async () => expect(await rowOf(store, envelope)).toMatchObject({ state: 'done' }))
+  expect(lost).toBe(true)
+  expect(await rowOf(store, envelope)).toMatchObject({ attempt: 1 })
+  expect(told).toHaveLength(1)
+})
+
 describe('processes that share a store', () => {
   const timings = { beat: 20, silent: 120 }
+
+  test('take over only while they hold the lead', async () => {
+    const store = createMemoryStore()
+    let held = false
+    const one = processOn(store, { exclusive: false, timings, leads: heldBy(() => false) })
+    const envelope = typed('/status')
+    // It accepts, and is gone before it begins.
+    await one.reception.accept(envelope)
+    await one.reception.close(0)
+    const two = start(store, { exclusive: false, timings, leads: heldBy(() => held) })
+    await two.reception.open()
+    const until = performance.now() + 5 * timings.silent
+    const looks = vi.spyOn(store, 'find')
+    await eventually(() => {
+      expect(performance.now()).toBeGreaterThan(until)
+      expect(looks.mock.calls.length).toBeGreaterThan(8)
+    })
+    expect(await rowOf(store, envelope)).toMatchObject({ state: 'new', attempt: 0 })
+    held = true
+    await eventually(() => expect(two.told).toHaveLength(1))
+  })
 
   test('take over what a dead one has left, once, and leave alone what a living one does', async () => {
     const store = createMemoryStore()

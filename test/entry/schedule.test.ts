@@ -14,10 +14,19 @@ const noon = new Date('2026-01-31T12:00:00.250Z')
 const ID = 'report/2026-01-31T12:00:00.000Z'
 const DAILY = '0 12 * * *'
 
-function scheduleOn(store: Store, options: { now?: () => Date; lines?: string[] } = {}) {
-  const { now = () => noon, lines = [] } = options
+function scheduleOn(
+  store: Store,
+  options: { now?: () => Date; lines?: string[]; look?: number; timezone?: string } = {},
+) {
+  const { now = () => noon, lines = [], look = 60_000, timezone } = options
   const log = createLog({ stream: { write: (line) => void lines.push(line) }, env: {} })
-  const schedule = createSchedule({ store, log, clock: now, timings: { beat: 10, silent: 60, retry: 1 } })
+  const schedule = createSchedule({
+    store,
+    log,
+    clock: now,
+    timezone,
+    timings: { beat: 10, silent: 60, retry: 1, look },
+  })
   schedules.push(schedule)
   return schedule
 }
@@ -160,6 +169,35 @@ describe('a tick during which the process died', () => {
     expect(runs).toEqual(Array(times).fill(ID))
   })
 
+  test('is run by a process that was there already', async () => {
+    const store = createMemoryStore()
+    const lives = scheduleOn(store, { look: 30 })
+    const runs: string[] = []
+    lives.every('report', DAILY, async (tick) => void runs.push(tick))
+    const looks = vi.spyOn(store, 'find')
+    lives.start()
+    await vi.waitFor(() => expect(looks.mock.calls.length).toBeGreaterThan(0))
+    await store.insert('ticks', ID, { name: 'report', at: ID.slice(7), state: 'running', worker: 'the dead' })
+    await vi.waitFor(async () => expect(await stateOf(store)).toMatchObject({ state: 'done' }), 5000)
+    expect(runs).toEqual([ID])
+  })
+
+  test('is not run again by the process that ended it but could not say so', async () => {
+    const store = createMemoryStore()
+    const schedule = scheduleOn(store, { look: 30 })
+    let runs = 0
+    schedule.every('report', DAILY, async () => void runs++)
+    store.before = (call) => {
+      if (call === 'put') throw new Error('away')
+    }
+    await schedule.tick('report', noon)
+    store.before = () => {}
+    expect(await stateOf(store)).toMatchObject({ state: 'running' })
+    schedule.start()
+    await vi.waitFor(async () => expect(await stateOf(store)).toMatchObject({ state: 'done' }), 5000)
+    expect(runs).toBe(1)
+  })
+
   test('is left to the process that still runs it', async () => {
     const store = createMemoryStore()
     const [one, two] = [scheduleOn(store), scheduleOn(store)]
@@ -189,4 +227,29 @@ test('what is no cron expression, or a name twice, is refused at once', () => {
   expect(() => schedule.every('report', 'at noon', async () => {})).toThrow('no cron expression')
   schedule.every('report', DAILY, async () => {})
   expect(() => schedule.every('report', DAILY, async () => {})).toThrow('taken')
+})
+
+describe('the time zone', () => {
+  test.each([
+    ['UTC', 'report/2026-02-01T12:00:00.000Z'],
+    ['Asia/Shanghai', 'report/2026-02-01T04:00:00.000Z'],
+  ])('%s says when noon is, and ticks are named in UTC', async (timezone, id) => {
+    const due = new Date(id.slice(7))
+    vi.useFakeTimers({ now: due.getTime() - 1500 })
+    try {
+      const store = createMemoryStore()
+      const schedule = scheduleOn(store, { now: () => new Date(), timezone })
+      const runs: string[] = []
+      schedule.every('report', DAILY, async (tick) => void runs.push(tick))
+      schedule.start()
+      await vi.advanceTimersByTimeAsync(4000)
+      expect(runs).toEqual([id])
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
+  test('that is none is refused at once', () => {
+    expect(() => scheduleOn(createMemoryStore(), { timezone: 'Mars/Olympus' })).toThrow(RangeError)
+  })
 })

@@ -92,17 +92,21 @@ export async function deliver(desk: Desk, place: Place, key: string, queue: Queu
   const kind = kindOf(row)
   place.window.note(noteAt, kind)
   const sent = await send(sender, parcel.delivery)
-  if (counts(sent)) await desk.patiently(() => place.sends.add(key, at, kind))
-  else place.window.forget(noteAt)
+  const messages = counted(sent)
+  if (messages === 0) place.window.forget(noteAt)
+  else {
+    if (messages > 1) place.window.note(noteAt, kind, messages - 1)
+    await desk.patiently(() => place.sends.add(key, at, kind, messages))
+  }
   if (!desk.held()) return { at: 'stopped' }
   await desk.patiently(() => record(desk, place, { parcel, sent, before: row }))
   return sent
 }
 
-/** Whether the surface was asked, and may have done it. */
-function counts(sent: Sent): boolean {
-  if (sent.at === 'sent') return sent.free !== true
-  return sent.at === 'later' && sent.arrived === 'unknown'
+/** How many messages the surface has, or may have, put there for it. */
+function counted(sent: Sent): number {
+  if (sent.at === 'sent') return sent.free ? 0 : (sent.messages ?? 1)
+  return (sent.messages ?? 0) + (sent.at === 'later' && sent.arrived === 'unknown' ? 1 : 0)
 }
 
 async function send(sender: Sender, delivery: Delivery): Promise<Sent> {
@@ -226,9 +230,8 @@ async function record(
     if (apart) place.oneByOne = true
     const refusal = { why: sent.why, next: sent.next, at }
     await change((row) => ({
-      ...row,
-      sendingSince: undefined,
-      triedAt: undefined,
+      ...undone(row),
+      // Should the earlier try have arrived, what stands there becomes this line alone.
       carries: apart ? undefined : row.carries,
       ...(parked(row) ? { waiting: false, refused: true, refusal } : {}),
     }))

@@ -21,7 +21,7 @@ export interface Window {
   /** How many more new messages go through from now on within `ms`; of what is left of a long window only a part. */
   room(at: number, ms: number): number
   /** What is of no known kind counts as either. */
-  note(at: number, kind: Kind | undefined): void
+  note(at: number, kind: Kind | undefined, messages?: number): void
   /** It did not go out after all. */
   forget(at: number): void
 }
@@ -56,9 +56,10 @@ export function createWindow(rates: readonly Rate[]): Window {
       })
       return Math.min(Number.POSITIVE_INFINITY, ...rooms)
     },
-    note: (at, kind) => {
+    note: (at, kind, messages = 1) => {
       const newest = Math.max(at, sends.at(-1)?.at ?? at)
-      sends = [...sends.filter((each) => each.at > newest - longest), { at, kind }].sort((a, b) => a.at - b.at)
+      const more = Array.from({ length: messages }, () => ({ at, kind }))
+      sends = [...sends.filter((each) => each.at > newest - longest), ...more].sort((a, b) => a.at - b.at)
     },
     forget: (at) => {
       const place = sends.findLastIndex((each) => each.at === at)
@@ -72,12 +73,14 @@ const entrySchema = z.object({
   at: z.string(),
   /** Missing in what was sent before the two were told apart. */
   kind: z.enum(['new', 'edit']).optional(),
+  /** How many messages it took; one when missing. */
+  messages: z.number().optional(),
 })
 type Entry = z.infer<typeof entrySchema>
 
 /** What was sent to one place, kept so that a restart opens no window anew. Throws the store's faults. */
 export interface Sends {
-  add(key: string, at: Date, kind: Kind): Promise<void>
+  add(key: string, at: Date, kind: Kind, messages?: number): Promise<void>
   /** Those that still count, oldest first. */
   recent(now: Date): Promise<Entry[]>
 }
@@ -92,9 +95,12 @@ export function createSends(store: Store, where: { surface: string; place: strin
     })
 
   return {
-    add: async (key, at, kind) => {
+    add: async (key, at, kind, messages = 1) => {
       if (rates.length === 0) return
-      const seq = await store.append(stream, { key, at: at.toISOString(), kind })
+      const seq = await store.append(stream, {
+        ...{ key, at: at.toISOString(), kind },
+        ...(messages === 1 ? {} : { messages }),
+      })
       if (seq === undefined || seq % TRIM_EVERY !== TRIM_EVERY - 1) return
       const first = (await read(at)).find(({ counts }) => counts)
       if (first !== undefined) await store.trim(stream, first.seq)
@@ -102,7 +108,7 @@ export function createSends(store: Store, where: { surface: string; place: strin
     recent: async (now) => {
       if (rates.length === 0) return []
       const sent = (await read(now)).filter(({ counts }) => counts)
-      return sent.map(({ key, at, kind }) => ({ key, at, kind })).sort((a, b) => a.at.localeCompare(b.at))
+      return sent.map(({ seq: _seq, counts: _counts, ...entry }) => entry).sort((a, b) => a.at.localeCompare(b.at))
     },
   }
 }
@@ -113,14 +119,14 @@ export function createSends(store: Store, where: { surface: string; place: strin
  */
 export async function restoreWindow(
   { window, sends }: { window: Window; sends: Sends },
-  doubtful: readonly { key: string; at: string; kind: Kind }[],
+  doubtful: readonly { key: string; at: string; kind: Kind; messages?: number }[],
   now: { wall: Date; steady: () => number },
 ): Promise<void> {
   const sent = await sends.recent(now.wall)
   const unsaid = doubtful.filter(({ key, at }) => !sent.some((each) => each.key === key && each.at >= at))
   for (const { key, at, kind } of unsaid) await sends.add(key, new Date(at), kind)
   const steady = now.steady()
-  for (const { at, kind } of [...sent, ...unsaid]) {
-    window.note(steady - Math.max(0, now.wall.getTime() - Date.parse(at)), kind)
+  for (const { at, kind, messages } of [...sent, ...unsaid]) {
+    window.note(steady - Math.max(0, now.wall.getTime() - Date.parse(at)), kind, messages)
   }
 }

@@ -100,8 +100,8 @@ export async function readPost(store: Store, key: string): Promise<PostNow | und
 /** The rows of one surface. All calls throw the store's faults. */
 export interface Rows {
   get(key: string): Promise<Kept | undefined>
-  waiting(): Promise<Kept[]>
-  refused(): Promise<Kept[]>
+  waiting(limit?: number): Promise<Kept[]>
+  refused(limit?: number): Promise<Kept[]>
   /** One compare-and-set; undefined when somebody else was faster. */
   put(before: Kept, row: OutboxRow): Promise<Kept | undefined>
   /**
@@ -113,16 +113,18 @@ export interface Rows {
 
 export function createRows(store: Store, surface: SurfaceName): Rows {
   const idOf = (key: string) => `${surface}/${key}`
-  const find = async (field: 'waiting' | 'refused') =>
-    (await store.find(COLLECTION, { where: { [field]: true }, prefix: `${surface}/` })).map(parse)
+  const find = async (field: 'waiting' | 'refused', limit?: number) => {
+    const query = { where: { [field]: true }, prefix: `${surface}/` }
+    return (await store.find(COLLECTION, limit === undefined ? query : { ...query, limit })).map(parse)
+  }
 
   const rows: Rows = {
     get: async (key) => {
       const row = await store.get(COLLECTION, idOf(key))
       return row === undefined ? undefined : parse(row)
     },
-    waiting: () => find('waiting'),
-    refused: () => find('refused'),
+    waiting: (limit) => find('waiting', limit),
+    refused: (limit) => find('refused', limit),
     put: async (before, row) => {
       const version = await store.put(COLLECTION, idOf(row.key), row as unknown as Json, before.version)
       return version === undefined ? undefined : { version, row }

@@ -7,14 +7,20 @@ import { choose } from './outbox-choose.ts'
 import { type Desk, deliver, type Outcome, type Place, type Queue } from './outbox-deliver.ts'
 import { rank } from './outbox-rank.ts'
 import { createSends, createWindow, type Kind, restoreWindow } from './outbox-rates.ts'
+import { createRetries } from './outbox-retry.ts'
 import { createRows, type Kept, kindOf, noted, type OutboxRow, type PostNow } from './outbox-row.ts'
-import { type SurfaceStatus, statusOf } from './outbox-status.ts'
-import { backOff, type Timers } from './outbox-timers.ts'
+import { createStoredStatus, type SurfaceStatus, statusOf } from './outbox-status.ts'
+import { backOff, createPurposes, type Timers } from './outbox-timers.ts'
 
 /** With more waiting rows than this they are looked through less often than each poll. */
 const MANY = 200
 const STORE_RETRY_MS = 1_000
 const VAIN_MS = 100
+/** A surface that took nothing for so long is left to another process, if there is one, and for how long. */
+const FAILING_MS = 30_000
+const ASIDE_MS = 60_000
+/** Less than a lease. */
+const YIELD_EVERY_MS = 5_000
 
 /** What goes out to one surface. */
 export interface SurfaceOutbox {
@@ -66,9 +72,9 @@ export function createSurfaceOutbox(options: SurfaceOptions): SurfaceOutbox {
   const refused = new Map<string, Kept>()
   const lines = new Map<string, Line>()
   const whole = { notBefore: 0, attempts: 0 }
+  const storedStatus = createStoredStatus(rows, timers.steady)
   const idlers = new Set<() => void>()
-  const cancels = new Map<string, () => void>()
-  const resting = new Set<() => void>()
+  const { later, cancel, set: timed, rest, clear: clearTimers } = createPurposes(timers)
   let lead: ReturnType<Leads['campaign']> | undefined
   let loaded = false
   let loading: Promise<void> | undefined
@@ -92,28 +98,6 @@ export function createSurfaceOutbox(options: SurfaceOptions): SurfaceOutbox {
     }
   }
 
-  /** One timer for each purpose. */
-  const later = (purpose: string, ms: number, run: () => void) => {
-    cancels.get(purpose)?.()
-    const cancel = timers.after(ms, () => {
-      cancels.delete(purpose)
-      run()
-    })
-    cancels.set(purpose, cancel)
-  }
-
-  /** Ends early when the outbox is closed. */
-  const rest = (ms: number) =>
-    new Promise<void>((resolve) => {
-      const cancel = timers.after(ms, () => done())
-      const done = () => {
-        cancel()
-        resting.delete(done)
-        resolve()
-      }
-      resting.add(done)
-    })
-
   /** Repeats a call on the store until it is answered: what was sent should be recorded. */
   const patiently = async <T>(still: () => boolean, work: () => Promise<T>): Promise<T | undefined> => {
     for (let warned = false; ; warned = true) {
@@ -126,6 +110,41 @@ export function createSurfaceOutbox(options: SurfaceOptions): SurfaceOutbox {
         await rest(STORE_RETRY_MS)
       }
     }
+  }
+
+  const retries = createRetries({
+    waitingRows: waiting,
+    refusedRows: refused,
+    rows,
+    steady: timers.steady,
+    clock,
+    held,
+    keep,
+  })
+
+  /** Tries again in time what was refused. */
+  const retry = (ms = retries.wait()) => {
+    if (ms === Number.POSITIVE_INFINITY || closing) return
+    later('retry', ms, async () => {
+      if (!loaded || !held()) return
+      try {
+        retry(await retries.round())
+        pump()
+      } catch (error) {
+        unread(error)
+        retry(STORE_RETRY_MS)
+      }
+    })
+  }
+
+  /** Another process may reach the surface though this one does not. */
+  const yieldLead = (ms: number) => {
+    if (closing) return
+    later('yield', ms, () => {
+      if (whole.attempts === 0 || !held()) return
+      if ([...lines.values()].every(({ running }) => running === undefined)) lead?.yieldFor?.(ASIDE_MS)
+      yieldLead(YIELD_EVERY_MS)
+    })
   }
 
   /** For one send: what was begun before a change of hands is not recorded after it, though the lead came back. */
@@ -163,41 +182,39 @@ export function createSurfaceOutbox(options: SurfaceOptions): SurfaceOutbox {
     line.restored = true
   }
 
-  const run = (line: Line, work: () => Promise<Outcome | undefined>) => {
+  const run = (line: Line, work: () => Promise<void>) => {
     line.running = work()
-      .then(
-        (outcome) => settle(line, outcome),
-        (error: unknown) => {
-          log.warn(
-            { surface, place: line.place, code: asFault(error).code },
-            'outbox cannot use the store, tried again',
-          )
-          line.notBefore = timers.steady() + STORE_RETRY_MS
-        },
-      )
+      .catch((error: unknown) => {
+        log.warn({ surface, place: line.place, code: asFault(error).code }, 'outbox cannot use the store, tried again')
+        line.notBefore = timers.steady() + STORE_RETRY_MS
+      })
       .finally(() => {
         line.running = undefined
         pump()
       })
   }
 
-  const settle = (line: Line, outcome: Outcome | undefined) => {
-    if (outcome === undefined || outcome.at === 'nothing' || outcome.at === 'stopped') return
+  const settle = (line: Line, key: string, outcome: Outcome) => {
+    if (outcome.at === 'nothing' || outcome.at === 'stopped') return
     // The surface was not asked: that says nothing of how it is.
     if (outcome.at === 'sent' && outcome.free) return
     if (outcome.at !== 'later' || outcome.scope === 'place') {
       if (whole.attempts > 0) log.info({ surface }, 'surface takes messages again')
       whole.attempts = 0
+      cancel('yield')
     }
     if (outcome.at !== 'later') line.attempts = 0
     if (outcome.at === 'refused') {
       const { why, next } = outcome
-      log.warn({ surface, place: line.place, why, next }, 'message refused by the surface')
+      const first = retries.refused(key, line.place, why)
+      retry()
+      if (first) log.warn({ surface, place: line.place, why, next }, 'message refused by the surface')
     }
     if (outcome.at === 'later') {
       const { scope, why } = outcome
       const delayed = scope === 'surface' ? whole : line
       if (delayed.attempts === 0) log.warn({ surface, place: line.place, scope, why }, 'surface takes no message now')
+      if (scope === 'surface' && !timed('yield')) yieldLead(FAILING_MS)
       const now = timers.steady()
       const until = now + backOff(outcome.ms, delayed.attempts, random)
       // Several sends that fail in one outage are one failure.
@@ -208,10 +225,11 @@ export function createSurfaceOutbox(options: SurfaceOptions): SurfaceOutbox {
 
   const send = async (line: Line, key: string, queue: Queue) => {
     const outcome = await deliver(deskNow(), line, key, queue)
+    settle(line, key, outcome)
+    if (outcome.at === 'sent' && !outcome.free) await retries.passed(key, line.place)
     // What changes under our hands again and again must not keep us busy.
     if (outcome.at === 'nothing' && line.vain === key) line.notBefore = timers.steady() + VAIN_MS
     line.vain = outcome.at === 'nothing' ? key : undefined
-    return outcome
   }
 
   /** When a line may send at the earliest: this row, or whatever it is. */
@@ -223,7 +241,7 @@ export function createSurfaceOutbox(options: SurfaceOptions): SurfaceOutbox {
 
   const pumpIn = (ms: number) => {
     const at = timers.steady() + ms
-    if (cancels.has('pump') && pumpAt <= at) return
+    if (timed('pump') && pumpAt <= at) return
     pumpAt = at
     later('pump', ms, pump)
   }
@@ -244,7 +262,7 @@ export function createSurfaceOutbox(options: SurfaceOptions): SurfaceOutbox {
       // After an outage one goes ahead, and the others follow when it got through.
       if (whole.attempts > 0 && [...lines.values()].some(({ running }) => running !== undefined)) continue
       if (!line.restored) {
-        run(line, async () => void (await restore(line)))
+        run(line, () => restore(line))
         continue
       }
       const wait = (kind: Kind, urgency: number) => line.window.wait(now, kind, urgency)
@@ -286,11 +304,10 @@ export function createSurfaceOutbox(options: SurfaceOptions): SurfaceOutbox {
   const load = async () => {
     await catchUp()
     await look()
-    const unlike = (row: Kept['row'] | undefined) =>
-      row?.refused === true ? { ...row, waiting: true, refused: false, since: clock().toISOString() } : undefined
-    // What was refused is tried once more by every new holder: somebody may have done what it takes.
-    for (const { row } of await rows.refused()) keep(await rows.change(row.key, unlike))
+    for (const kept of await rows.refused()) keep(kept)
+    await retries.begin()
     loaded = true
+    retry()
   }
 
   const poll = () => {
@@ -327,6 +344,9 @@ export function createSurfaceOutbox(options: SurfaceOptions): SurfaceOutbox {
     loaded = false
     waiting.clear()
     refused.clear()
+    retries.forget()
+    cancel('retry')
+    cancel('yield')
     // What is being sent ends before this process may gain the lead again: never two at once in a line.
     if (!closing) await Promise.all([...lines.values()].map(({ running }) => running))
     lines.clear()
@@ -364,24 +384,16 @@ export function createSurfaceOutbox(options: SurfaceOptions): SurfaceOutbox {
 
     close: async (ms) => {
       closing = true
-      for (const cancel of cancels.values()) cancel()
-      cancels.clear()
-      for (const done of resting) done()
+      clearTimers()
       const running = Promise.all([...lines.values()].map((line) => line.running))
-      let cancel = () => {}
-      await Promise.race([running, new Promise<void>((resolve) => (cancel = timers.after(ms, resolve)))])
-      cancel()
+      await Promise.race([running, rest(ms)])
+      clearTimers()
       loaded = false
       settled()
       await lead?.release()
     },
 
-    status: async () => {
-      const [out, parked] = loaded
-        ? [[...waiting.values()], [...refused.values()]]
-        : await Promise.all([rows.waiting(), rows.refused()])
-      return statusOf(out, parked)
-    },
+    status: async () => (loaded ? statusOf(waiting.values(), refused.values()) : storedStatus()),
 
     idle: async () => {
       pump()

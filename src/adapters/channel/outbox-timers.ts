@@ -26,3 +26,47 @@ export function backOff(asked: number, attempt: number, random: () => number): n
   const doubled = Math.min(FIRST_MS * 2 ** Math.min(attempt, 10), MOST_MS / 1.2)
   return Math.ceil((asked > 0 ? asked : doubled) * (1 + random() / 5))
 }
+
+/** Timers by purpose, one for each, and waits that end early when all is cleared. */
+export interface Purposes {
+  later(purpose: string, ms: number, run: () => void): void
+  cancel(purpose: string): void
+  set(purpose: string): boolean
+  rest(ms: number): Promise<void>
+  clear(): void
+}
+
+export function createPurposes(timers: Timers): Purposes {
+  const cancels = new Map<string, () => void>()
+  const resting = new Set<() => void>()
+  const cancel = (purpose: string) => {
+    cancels.get(purpose)?.()
+    cancels.delete(purpose)
+  }
+  return {
+    later: (purpose, ms, run) => {
+      cancel(purpose)
+      const stop = timers.after(ms, () => {
+        cancels.delete(purpose)
+        run()
+      })
+      cancels.set(purpose, stop)
+    },
+    cancel,
+    set: (purpose) => cancels.has(purpose),
+    rest: (ms) =>
+      new Promise<void>((resolve) => {
+        const stop = timers.after(ms, () => done())
+        const done = () => {
+          stop()
+          resting.delete(done)
+          resolve()
+        }
+        resting.add(done)
+      }),
+    clear: () => {
+      for (const purpose of [...cancels.keys()]) cancel(purpose)
+      for (const done of [...resting]) done()
+    },
+  }
+}

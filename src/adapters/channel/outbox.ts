@@ -18,7 +18,10 @@ export interface Outbox extends Surface {
   open(): Promise<void>
   /** Begins no further send, and lets those that run end: at most `ms`. */
   close(ms: number): Promise<void>
-  /** How many messages wait, since when the oldest (ISO), how many the surface refuses as they are, and the last reason. */
+  /**
+   * How many messages wait, since when the oldest (ISO), how many the surface refuses as they are, and the last reason. A process
+   * that does not send counts up to 1,000 of each, every five seconds.
+   */
   status(surface: SurfaceName): Promise<SurfaceStatus>
   /** Resolves when nothing can be sent now: all is shown, or has to wait for a rate, for the surface, or for another process. */
   idle(): Promise<void>
@@ -48,8 +51,8 @@ const NOTE_AGAIN_MS = 1_000
  * What goes out to the chat services. One row per message and surface in the collection `outbox`, from which the process that
  * holds the lead `outbox/<surface>` sends: in each place one message at a time, approvals before states before progress before
  * chatter, never more than the surface's rates allow, and always the newest revision. Nothing is dropped: what a surface does not
- * take now waits, what it refuses is counted until the message changes or somebody else begins to send, and a storm of lines
- * becomes one message. `show` never throws and never waits for a surface; while the store is away it is made up for.
+ * take now waits, what it refuses is counted and tried again every few minutes, and a storm of lines becomes one message.
+ * A process for which the surface has failed for half a minute leaves it to another that stands for the lead. `show` never throws and never waits for a surface; while the store is away it is made up for.
  */
 export function createOutbox(options: OutboxOptions): Outbox {
   const { store, senders, leads, exclusive, log, clock, pollMs = 500, channels = [], timers = systemTimers } = options

@@ -21,6 +21,10 @@ const rowSchema = z.object({
   /** One more with every sign of life. */
   beat: z.number(),
   leaseMs: z.number().positive(),
+  /** The holder would rather give it to another, and asks whether somebody waits. */
+  asks: z.boolean().optional(),
+  /** Somebody does: the answer. */
+  wanted: z.boolean().optional(),
 })
 type LeadRow = z.infer<typeof rowSchema>
 
@@ -58,6 +62,10 @@ export function runCampaign(options: {
   let tried = none
   let seen: Seen | undefined
   let storeAway = false
+  /** It is to be given to whoever waits, should somebody say so until then. */
+  let wish: { ms: number; until: number } | undefined
+  /** It was given to another: nobody's row is left to others meanwhile, for a lease. `freeFrom` is when it was first seen so. */
+  let aside: { until: number; freeFrom?: number } | undefined
 
   const honest = (beatAt: number) => timers.steady() - beatAt < leaseMs * honestPart
   const held = () => mine !== undefined && !ended.signal.aborted && honest(mine.beatAt)
@@ -85,14 +93,19 @@ export function runCampaign(options: {
     mine = { version, row, beatAt }
     fence = row.fence
     seen = undefined
+    wish = undefined
+    aside = undefined
     log.info({ name, fence }, 'lead gained')
     calls.gained()
     tried = none
     void watch(fence)
   }
 
+  const wishes = () => wish !== undefined && timers.steady() < wish.until
+
   const beat = async (before: NonNullable<typeof mine>) => {
-    const row = { ...before.row, beat: before.row.beat + 1 }
+    const { asks: _asks, wanted: _wanted, ...plain } = before.row
+    const row = { ...plain, beat: before.row.beat + 1, ...(wishes() ? { asks: true } : {}) }
     const again = tried.beat === row.beat
     const beatAt = timers.steady()
     if (!again) tried = { beat: row.beat, at: beatAt }
@@ -108,7 +121,7 @@ export function runCampaign(options: {
     if (now?.row.owner !== owner || now.row.fence !== before.row.fence) return lose('another process has it')
     // Only the answer was lost, or nothing was written.
     if (now.row.beat === tried.beat) mine = { ...now, beatAt: tried.at }
-    else mine = { ...before, version: now.version }
+    else mine = { ...before, row: { ...before.row, wanted: now.row.wanted }, version: now.version }
     tried = none
   }
 
@@ -129,12 +142,52 @@ export function runCampaign(options: {
     if (version) gain(version, row, beatAt)
   }
 
+  /** Leaves the row to whoever comes next. */
+  const leave = async () => {
+    for (let tries = 0; tries < 5; tries++) {
+      const found = read(await store.get(COLLECTION, name))
+      if (found?.row.owner !== owner) return
+      const { asks: _asks, wanted: _wanted, ...plain } = found.row
+      const row = { ...plain, owner: '' }
+      if ((await store.put(COLLECTION, name, row, found.version)) !== undefined) return
+    }
+  }
+
+  /** Gives it to whoever waits, as soon as the owner has ended what it did with it. */
+  const stepAside = async (ms: number) => {
+    mine = undefined
+    seen = undefined
+    wish = undefined
+    aside = { until: timers.steady() + ms }
+    log.info({ name, fence }, 'lead given to another process')
+    calls.lost()
+    await calls.over()
+    await leave()
+  }
+
+  /** Whether somebody else goes first now. */
+  const yields = (row: LeadRow, start: number) => {
+    if (aside === undefined || start >= aside.until) return false
+    if (row.owner !== '') {
+      aside.freeFrom = undefined
+      return false
+    }
+    aside.freeFrom ??= start
+    return start - aside.freeFrom < leaseMs
+  }
+
   const look = async () => {
     const start = timers.steady()
+    if (aside !== undefined && start >= aside.until) aside = undefined
     const found = read(await store.get(COLLECTION, name))
+    // The store was away when it was to be given up.
+    if (aside !== undefined && found?.row.owner === owner && found.row.fence === fence) return leave()
+    if (found !== undefined && yields(found.row, start)) return
     if (found === undefined || found.row.owner === '' || found.row.owner === owner) return take(found)
     if (seen?.version !== found.version) {
       seen = { version: found.version, silentMs: 0, from: timers.steady() }
+      const asked = found.row.asks === true && found.row.wanted !== true && aside === undefined
+      if (asked) await store.put(COLLECTION, name, { ...found.row, wanted: true }, found.version)
       return
     }
     seen = { ...seen, silentMs: seen.silentMs + Math.min(start - seen.from, 2 * pollMs), from: start }
@@ -148,6 +201,7 @@ export function runCampaign(options: {
         const unsure = tried !== none
         await (mine === undefined ? look() : beat(mine))
         if (unsure && mine !== undefined) await beat(mine)
+        if (mine?.row.wanted && wish !== undefined && wishes()) await stepAside(wish.ms)
         if (storeAway) log.info({ name }, 'lead can be renewed again')
         storeAway = false
       } catch (error) {
@@ -159,18 +213,13 @@ export function runCampaign(options: {
   }
   const running = run()
 
-  /** Leaves the row to whoever comes next. */
-  const leave = async () => {
-    for (let tries = 0; tries < 5; tries++) {
-      const found = read(await store.get(COLLECTION, name))
-      if (found?.row.owner !== owner) return
-      if ((await store.put(COLLECTION, name, { ...found.row, owner: '' }, found.version)) !== undefined) return
-    }
-  }
-
   return {
     held,
     fence: () => fence,
+    yieldFor: (ms) => {
+      // Long enough for a beat that asks, an answer, and the beat that hears it.
+      if (held()) wish = { ms, until: timers.steady() + leaseMs }
+    },
     release: async () => {
       if (ended.signal.aborted) return
       ended.abort()

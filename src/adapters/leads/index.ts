@@ -23,6 +23,7 @@ export interface LeadsOptions {
  * Leads over rows in the collection `leads`, one per name: who holds it, the fence, and a count that grows while the holder
  * lives. A holder that was killed is replaced within leaseMs + pollMs of its last beat, one that released at once (pollMs).
  * While the store is away nobody gains anything, and a holder gives up when 75 % of its lease has passed.
+ * `yieldFor` asks in the row, with the next beats, whether somebody waits; who does answers at its next look.
  * `lost` is also called when a lead that was gained is released; only then others may take it. `release` and `close` are not for
  * `gained` and `lost` themselves. They do not throw: what could not be written ends with the lease.
  */

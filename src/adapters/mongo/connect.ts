@@ -61,7 +61,8 @@ export interface Connection {
 /**
  * Connects, and says at once when it cannot. Writes are acknowledged by a majority, from its journals, and reads go to the
  * primary, so that each call sees what resolved before it. Writes are made again by the driver where the server has sessions, and
- * by `call` everywhere: each write carries a token by which its own trace is known.
+ * by `call` everywhere: each write carries a token by which its own trace is known,
+ * and counts once a majority has that trace.
  */
 export async function connect(uri: string, database: string, timings: Timings = {}): Promise<Connection> {
   const { selectMs = 5_000, answerMs = 5_000, callMs = 10_000 } = timings
@@ -69,7 +70,8 @@ export async function connect(uri: string, database: string, timings: Timings = 
   try {
     client = new MongoClient(uri, {
       appName: 'rollcall',
-      writeConcern: { w: 'majority', journal: true, wtimeoutMS: callMs },
+      // Below the time-out of the socket: the server says what it lacks, and the connection is not cut.
+      writeConcern: { w: 'majority', journal: true, wtimeoutMS: Math.max(1, Math.floor(answerMs * 0.8)) },
       readPreference: 'primary',
       // A call that fails is made again here, once for all.
       retryReads: false,

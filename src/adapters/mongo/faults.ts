@@ -19,6 +19,9 @@ const codes = {
   passing: [6, 7, 63, 64, 89, 91, 150, 189, 234, 262, 9_001, 10_107, 11_600, 11_602, 13_388, 13_435, 13_436],
 }
 
+/** A write has arrived, and no majority is known to have it yet. */
+export class NotConfirmed extends Error {}
+
 export function isDuplicate(error: unknown): boolean {
   return error instanceof MongoServerError && error.code === codes.duplicateKey
 }
@@ -29,6 +32,7 @@ export function isDuplicate(error: unknown): boolean {
  */
 export function isPassing(error: unknown): boolean {
   if (error instanceof MongoServerSelectionError) return false
+  if (error instanceof NotConfirmed) return true
   if (error instanceof MongoNetworkError || error instanceof MongoWriteConcernError) return true
   if (!(error instanceof MongoError)) return false
   if (error.hasErrorLabel('RetryableWriteError') || error.hasErrorLabel('RetryableError')) return true
@@ -44,6 +48,7 @@ type Detail = { say: string; next: string; retry: boolean }
  */
 export function mongoFault(error: unknown, database: string): Fault {
   if (error instanceof Fault) return error
+  if (error instanceof NotConfirmed || error instanceof MongoWriteConcernError) return unsafeOutcome(database)
   const code = error instanceof MongoServerError ? Number(error.code) : undefined
   if (code !== undefined && codes.tooLarge.includes(code)) return tooLarge()
   return new Fault('store.unavailable', {
@@ -129,6 +134,16 @@ export function closedFault(database: string): Fault {
   return new Fault('store.unavailable', {
     say: `The database ${database} was closed, Rollcall is stopping.`,
     next: 'start Rollcall again',
+    data: { database },
+  })
+}
+
+/** What was written has reached one server, and may be rolled back when that one fails. */
+function unsafeOutcome(database: string): Fault {
+  return new Fault('store.unavailable', {
+    say: `No majority of the MongoDB servers has taken the last write (database ${database}).`,
+    next: 'check that most members of the replica set run; Rollcall goes on by itself once they do',
+    retry: true,
     data: { database },
   })
 }

@@ -1,7 +1,18 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Filter } from 'mongodb'
+import { Fault } from '../../lib/fault.ts'
 import { checkCollection, checkField, checkId, checkNumber, documentText } from '../../lib/store-arguments.ts'
 import type { Json, Row, Store } from '../../ports/store.ts'
-import { bulkTimings, connect, type DocumentRow, newToken, parseText, type Timings } from './connect.ts'
+import { confirm } from './confirm.ts'
+import {
+  bulkTimings,
+  type Connection,
+  connect,
+  type DocumentRow,
+  newToken,
+  parseText,
+  type Timings,
+} from './connect.ts'
 import { isDuplicate, tooLarge } from './faults.ts'
 import { fieldsOf, whereFilter } from './fields.ts'
 import { idOf, keyOf, prefixFilter } from './ids.ts'
@@ -21,7 +32,17 @@ export interface MongoOptions {
   /** Fields that `find` is asked for often. */
   indexes: Index[]
   timings?: Timings
+  /**
+   * Milliseconds for which a server that is away is tried again at the start; 0 when left out, for commands that end soon. A wrong
+   * password, an unusable address or a database of a newer Rollcall is told at once.
+   */
+  waitMs?: number
+  /** Told why, each time before it is tried again; without address and password. */
+  waiting?: (why: Fault) => void
 }
+
+/** Milliseconds between two tries at the start. */
+const startPauseMs = 1000
 
 /** How many writes of a document are remembered by their tokens. */
 const remembered = 8
@@ -38,8 +59,7 @@ export async function createMongoStore(options: MongoOptions): Promise<Store> {
     checkCollection(collection)
     checkField(field)
   }
-  await prepare(options)
-  const connection = await connect(options.uri, options.database, options.timings)
+  const connection = await patiently(options)
   const { db, call, close } = connection
   const rows = (collection: string) => db.collection<DocumentRow>(checkCollection(collection))
   const rowOf = ({ _id, version, text }: Pick<DocumentRow, '_id' | 'version' | 'text'>): Row => ({
@@ -70,7 +90,7 @@ export async function createMongoStore(options: MongoOptions): Promise<Store> {
         } catch (error) {
           if (!isDuplicate(error)) throw error
           // It may be our own, from a call whose answer was lost.
-          return (await into.findOne({ _id: row._id, tokens: token })) !== null
+          return confirm(async (options) => (await into.findOne({ _id: row._id, tokens: token }, options)) !== null)
         }
       })
     },
@@ -89,7 +109,8 @@ export async function createMongoStore(options: MongoOptions): Promise<Store> {
         const { matchedCount } = await into.updateOne({ _id, version }, change)
         if (matchedCount === 1) return version + 1
         if (!again) return undefined
-        return (await into.findOne({ _id, tokens: token })) === null ? undefined : version + 1
+        const mine = await confirm(async (options) => (await into.findOne({ _id, tokens: token }, options)) !== null)
+        return mine ? version + 1 : undefined
       })
     },
 
@@ -110,6 +131,21 @@ export async function createMongoStore(options: MongoOptions): Promise<Store> {
 
     ...createStreams(connection),
     close,
+  }
+}
+
+async function patiently(options: MongoOptions): Promise<Connection> {
+  const until = performance.now() + (options.waitMs ?? 0)
+  for (;;) {
+    try {
+      await prepare(options)
+      return await connect(options.uri, options.database, options.timings)
+    } catch (error) {
+      const left = until - performance.now()
+      if (!(error instanceof Fault) || error.code !== 'store.unavailable' || !error.retry || left <= 0) throw error
+      options.waiting?.(error)
+      await sleep(Math.min(startPauseMs, left))
+    }
   }
 }
 

@@ -81,28 +81,36 @@ export async function openLoad(uri: string, database: string, timings: Timings =
     return undefined
   }
 
+  const notEmpty = (copy: Copy | null, source: string): Fault => {
+    const same = copy?.source === source ? ' from this folder' : ''
+    const what = copy?.state === 'done' ? `holds a whole copy${same} already` : 'is not empty'
+    return new Fault('store.copy-not-empty', {
+      say: `The database ${database} ${what}.`,
+      next: 'name another one with --database, or drop this one when nobody needs it',
+    })
+  }
+
   return {
     begin: async (source) => {
-      const before = await call(() => about.findOne({ _id: 'copy' }))
+      const there = () => call(() => about.findOne({ _id: 'copy' }))
+      const before = await there()
       if (before?.state === 'running' && before.source === source) return true
-      const taken = await call(used)
-      if (taken !== undefined || before !== null) {
-        const same = before?.source === source ? ' from this folder' : ''
-        const what = before?.state === 'done' ? `holds a whole copy${same} already` : 'is not empty'
-        throw new Fault('store.copy-not-empty', {
-          say: `The database ${database} ${what}.`,
-          next: 'name another one with --database, or drop this one when nobody needs it',
-        })
-      }
+      if (before !== null || (await call(used)) !== undefined) throw notEmpty(before, source)
       await migrate(connection, timings)
-      await call(async () => {
+      const fresh = await call(async () => {
         try {
           await about.insertOne({ _id: 'copy', source, state: 'running' })
+          return true
         } catch (error) {
           if (!isDuplicate(error)) throw error
+          return false
         }
       })
-      return false
+      if (fresh) return false
+      // Our own, of an answer that was lost; or another copy that began at the same moment.
+      const now = await there()
+      if (now?.state !== 'running' || now.source !== source) throw notEmpty(now, source)
+      return true
     },
 
     documents: async (collection, rows) => {

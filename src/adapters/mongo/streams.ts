@@ -1,5 +1,6 @@
 import { checkId, checkNumber, documentText } from '../../lib/store-arguments.ts'
 import type { Store } from '../../ports/store.ts'
+import { confirm, type ReadOptions } from './confirm.ts'
 import { type Connection, type EntryRow, type Head, newToken, own, parseText } from './connect.ts'
 import { awayFault, isDuplicate, tooLarge, unknownOutcome } from './faults.ts'
 
@@ -40,11 +41,16 @@ export function createStreams({
   }
 
   /** Whether the entry that was sent with this number and token is there; undefined when that cannot be told any more. */
-  const arrived = async (head: Head | null, seq: number, token: string): Promise<boolean | undefined> => {
+  const arrived = async (
+    head: Head | null,
+    seq: number,
+    token: string,
+    options: ReadOptions = {},
+  ): Promise<boolean | undefined> => {
     if (head === null || head.seq < seq) return false
     if (head.seq === seq) return head.token === token
     if (seq < head.trimmed) return undefined
-    return (await entries.findOne({ stream: head._id, seq }))?.token === token
+    return (await entries.findOne({ stream: head._id, seq }, options))?.token === token
   }
 
   const append = async (stream: string, text: string, at: number | undefined): Promise<number | undefined> => {
@@ -56,7 +62,10 @@ export function createStreams({
         if (sent !== undefined) {
           const mine = await arrived(head, sent, token)
           if (mine === undefined) throw unknownOutcome()
-          if (mine) return sent
+          const seq = sent
+          const look = async (options: ReadOptions) =>
+            (await arrived(await heads.findOne({ _id: stream }, options), seq, token, options)) === true
+          if (mine && (await confirm(look))) return seq
         }
         const end = head === null ? -1 : head.seq
         const seq = at ?? end + 1

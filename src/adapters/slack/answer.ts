@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { translateMessage } from '../../lib/catalogue/message.ts'
@@ -5,6 +6,7 @@ import { translate } from '../../lib/catalogue/translate.ts'
 import type { Answer, Envelope, Sent } from '../../ports/surface.ts'
 import { type Bot, call } from './bot.ts'
 import { sentOf } from './outcome.ts'
+import { type Patience, paced } from './pace.ts'
 import { type OneMessage, type Rendered, renderAnswer, type Shown } from './render.ts'
 import { answerAsTyped, messageAsTyped } from './slash.ts'
 import { escaped } from './text.ts'
@@ -54,21 +56,25 @@ export async function answerEnvelope(bot: Bot, envelope: Envelope, answer: Answe
     const pictures = await picturesOf(bot, answer)
     let shown = [...pictures.values()].some((each) => each !== undefined)
     let native = bot.config.nativeBlocks
+    const plainly = () => {
+      for (const [id, each] of pictures) pictures.set(id, each === undefined ? undefined : 'thread')
+      shown = false
+      native = false
+    }
+    // What stands there already was drawn so.
+    if (bot.told.get(envelope.id)?.plain) plainly()
     for (let waits = 0; ; ) {
       try {
         const { messages, file } = drawn(bot, answer, { native, pictures })
-        if (file === undefined) return await tell(bot, to, messages)
+        const plain = !native
+        if (file === undefined) return await tellOn(bot, to, messages, plain)
         const rest = await wholeAsFile(bot, to, file)
-        return await tell(bot, to, drawn(bot, answer, { native, pictures, rest }).messages)
+        return await tellOn(bot, to, drawn(bot, answer, { native, pictures, rest }).messages, plain)
       } catch (error) {
         if (!(error instanceof BlocksRefused) || !(shown || native)) throw error
         // A picture that has just been uploaded may not be ready; after that, only what every Slack shows.
         if (shown && waits < FILE_TRIES) await sleep(bot.timings.fileReady * 2 ** waits++)
-        else {
-          for (const [id, each] of pictures) pictures.set(id, each === undefined ? undefined : 'thread')
-          shown = false
-          native = false
-        }
+        else plainly()
       }
     }
   } catch (error) {
@@ -78,9 +84,9 @@ export async function answerEnvelope(bot: Bot, envelope: Envelope, answer: Answe
 }
 
 /** A short word of the surface itself to one person. Never throws. */
-export async function say(bot: Bot, to: To, text: string): Promise<Sent> {
+export async function say(bot: Bot, to: To, text: string, ok = false): Promise<Sent> {
   try {
-    return await tell(bot, to, drawn(bot, { ok: false, text }, { native: false, pictures: new Map() }).messages)
+    return await tell(bot, to, drawn(bot, { ok, text }, { native: false, pictures: new Map() }).messages)
   } catch (error) {
     bot.log.warn({ err: error }, 'slack word not said')
     return { at: 'later', ms: 5000, scope: 'place', why: 'The answer could not be prepared.', arrived: 'no' }
@@ -147,29 +153,61 @@ function drawn(
   })
 }
 
-async function tell(bot: Bot, to: To, messages: readonly OneMessage[]): Promise<Sent> {
+/** Tells the messages of an answer from where an earlier try stopped, if they are still the same up to there. */
+async function tellOn(bot: Bot, to: To, messages: readonly OneMessage[], plain: boolean): Promise<Sent> {
+  const digestOf = (count: number): string =>
+    createHash('sha256')
+      .update(JSON.stringify(messages.slice(0, count)))
+      .digest('base64url')
+  const before = bot.told.get(to.id)
+  const from = before !== undefined && digestOf(before.count) === before.digest ? before.count : 0
+  const sent = await tell(bot, to, messages.slice(from), (count) => {
+    bot.told.delete(to.id)
+    bot.told.set(to.id, { count: from + count, digest: digestOf(from + count), plain })
+    for (const old of bot.told.keys()) {
+      if (bot.told.size <= MOST_REMEMBERED) break
+      bot.told.delete(old)
+    }
+  })
+  if (sent.at !== 'later') bot.told.delete(to.id)
+  return sent
+}
+
+/** `told` hears how many stand there, after each. */
+async function tell(
+  bot: Bot,
+  to: To,
+  messages: readonly OneMessage[],
+  told: (count: number) => void = () => {},
+): Promise<Sent> {
+  const patience: Patience = { ms: 0 }
   let last: Sent = { at: 'sent', identity: null }
-  for (const message of messages) {
-    last = await tellOne(bot, to, message)
+  for (const [at, message] of messages.entries()) {
+    last = await tellOne(bot, to, message, patience)
     if (last.at !== 'sent') return last
+    told(at + 1)
+    if (at === 0) patience.ms = bot.timings.patience
   }
   return last
 }
 
 /** By the deed's own address while it holds, else where it was done, else in a direct message. */
-async function tellOne(bot: Bot, { id, user, reply }: To, message: OneMessage): Promise<Sent> {
+async function tellOne(bot: Bot, { id, user, reply }: To, message: OneMessage, patience: Patience): Promise<Sent> {
   if (await byResponse(bot, id, message)) return { at: 'sent', identity: null }
   const { channel, thread, direct } = reply
   const under = thread === undefined ? {} : { thread_ts: thread }
   if (channel !== undefined && direct !== true) {
-    const posted = await call(bot, () => bot.client.chat.postEphemeral({ channel, user, ...message, ...under }))
+    // Slack counts these for each person, and not as messages of the channel.
+    const posted = await paced(bot, { place: `${channel} ${user}`, of: 'new', patience }, () =>
+      bot.client.chat.postEphemeral({ channel, user, ...message, ...under }),
+    )
     if (posted.ok) return { at: 'sent', identity: null }
     if (posted.failure.kind !== 'refused') return sentOf(posted.failure, false)
     if (posted.failure.error === 'invalid_blocks') throw new BlocksRefused()
     bot.log.info({ error: posted.failure.error }, 'slack answer goes to a direct message')
   }
   const place = direct === true && channel !== undefined ? channel : user
-  const posted = await call(bot, () =>
+  const posted = await paced(bot, { place, of: 'new', patience }, () =>
     bot.client.chat.postMessage({
       channel: place,
       unfurl_links: false,

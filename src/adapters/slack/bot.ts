@@ -27,6 +27,26 @@ export interface Bot {
   responses: Map<string, { url: string; left: number; until: number }>
   /** Deeds whose answer was too long and has been sent as a file. */
   attached: Set<string>
+  /** How far an answer of several messages got that could not be told to its end, by its deed. */
+  told: Map<string, Told>
+  /** When the next message may go to a place, by the steady clock. */
+  slots: Map<string, number>
+  /** How far back it was looked for a message, where that takes several tries. */
+  looks: Map<string, Look>
+}
+
+/** `count` messages were told, and `digest` is theirs; `plain`: without Slack's own blocks and pictures. */
+export interface Told {
+  count: number
+  digest: string
+  plain: boolean
+}
+
+/** The page that comes next, what the ones before held, and when that was (milliseconds since 1970). */
+export interface Look {
+  cursor: string
+  found: Map<number, { ts: string; revision: number }>
+  at: number
 }
 
 /** A call of the Web API, its outcome told to the state. Never throws. */

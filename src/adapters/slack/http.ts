@@ -27,7 +27,8 @@ const bodySchema = z.record(z.string(), z.unknown())
 
 /**
  * Slack's requests in HTTP mode. The signature is HMAC-SHA256 over `v0:<timestamp>:<body>`; a request that is more than five
- * minutes old or from the future, or was seen before, is refused. Slack's own retries are let through: de-duplication drops them.
+ * minutes old or from the future, or was seen before, is refused. Slack's own retries are let through, of events only: they have
+ * an id by which they are done once, Slack sends nothing else again, and the header that says so is not signed.
  */
 export function createHttp(options: {
   app: () => App | undefined
@@ -54,9 +55,10 @@ export function createHttp(options: {
       seen.delete(each)
     }
     const retry = one('x-slack-retry-num')
-    if (seen.has(signature) && retry === '') return refused('replay')
-    seen.set(signature, nowS)
     const body = bodyOf(raw, one('content-type'))
+    const again = /^\d{1,3}$/.test(retry) && body?.type === 'event_callback'
+    if (seen.has(signature) && !again) return refused('replay')
+    seen.set(signature, nowS)
     if (body === undefined) return refused('body', 400)
     if (body.ssl_check !== undefined) return { status: 200, body: '', type: TEXT }
     if (body.type === 'url_verification' && typeof body.challenge === 'string') {
@@ -64,7 +66,7 @@ export function createHttp(options: {
     }
     const app = options.app()
     if (app === undefined) return { status: 503, body: '', type: TEXT, headers: { 'retry-after': '5' } }
-    return await process(app, body, { retry, cause: one('x-slack-retry-reason'), log: options.log })
+    return await process(app, body, { retry: again ? retry : '', cause: one('x-slack-retry-reason'), log: options.log })
   }
 }
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { App, type ReceiverEvent } from '@slack/bolt'
 import { newId } from '../../lib/id.ts'
 import type { Deed, Envelope } from '../../ports/surface.ts'
@@ -12,6 +13,10 @@ import { createCardOf, lacking } from './thread.ts'
 
 const NOT_TAKEN = {
   say: 'Rollcall could not store this just now, so it may not have been taken. Next: do it again in a moment',
+}
+const TAKEN_LATE = { say: 'That took long, but it has been taken: there is no need to do it again.' }
+const NOT_YET = {
+  say: 'Rollcall is still storing this, and it may be taken. Next: wait a moment, you are told what came of it',
 }
 const UNKNOWN = { say: 'This button is none that Rollcall still knows. Next: /status shows what may be done now' }
 const UNKNOWN_FORM = { say: 'Rollcall does not know this form any more. Next: /help shows what may be typed' }
@@ -54,7 +59,8 @@ export interface Incoming {
 /**
  * What people do, as envelopes. An envelope is durable before its deed is acknowledged. Its id is the same whenever and on
  * whichever way Slack delivers the deed again: `event_id` for events; `trigger_id`, made once for each deed, for commands and
- * buttons (the id of the socket's envelope does not exist over HTTP); id and hash of the view for a submission.
+ * buttons (the id of the socket's envelope does not exist over HTTP); for a submission id and hash of the view, which stay the same
+ * when a form is corrected, and a digest of what was filled in.
  */
 export function createIncoming(bot: Bot, botToken: string): Incoming {
   /** Whoever did it is told, wherever that can be told from what came. */
@@ -83,6 +89,8 @@ export function createIncoming(bot: Bot, botToken: string): Incoming {
   })
   app.stranger = (body) => track(answerUnknown(body, UNKNOWN_DEED.say))
   const running = new Set<Promise<unknown>>()
+  /** Envelopes of which somebody is told once it is known whether they were taken. */
+  const awaited = new Set<string>()
   let stopped = false
   const cardOf = createCardOf(bot)
   const names = new Map(Object.entries(bot.config.channels).map(([name, id]) => [id, name]))
@@ -110,34 +118,56 @@ export function createIncoming(bot: Bot, botToken: string): Incoming {
     }
   }
 
-  /** True once it is durable. Slack waits 3 s; what is not durable well before that is not acknowledged. */
-  const accept = async (envelope: Envelope): Promise<boolean> => {
-    if (stopped) return false
+  /**
+   * 'taken' once it is durable. Slack waits 3 s; what is not durable well before that is not acknowledged: it is 'late', and `told`
+   * hears what became of it.
+   */
+  const accept = async (envelope: Envelope, told?: (taken: boolean) => void): Promise<'taken' | 'not' | 'late'> => {
+    if (stopped) return 'not'
     let timer: NodeJS.Timeout | undefined
-    const late = new Promise<boolean>((resolve) => {
-      timer = setTimeout(() => resolve(false), bot.timings.accept)
+    const late = new Promise<'late'>((resolve) => {
+      timer = setTimeout(() => resolve('late'), bot.timings.accept)
     })
     const durable = track(
       (async () => {
         try {
           await bot.reception().accept(envelope)
-          return true
+          return 'taken' as const
         } catch (error) {
           bot.log.warn({ err: error, envelope: envelope.id }, 'slack envelope not accepted')
-          return false
+          return 'not' as const
         }
       })(),
     )
     try {
-      return await Promise.race([durable, late])
+      const now = await Promise.race([durable, late])
+      // Delivered again meanwhile, it is told once.
+      if (now === 'late' && told !== undefined && !awaited.has(envelope.id)) {
+        awaited.add(envelope.id)
+        track(
+          durable.then((then) => {
+            awaited.delete(envelope.id)
+            told(then === 'taken')
+          }),
+        )
+      }
+      return now
     } finally {
       clearTimeout(timer)
     }
   }
 
-  /** The one who did it is told, as Slack does not always deliver again. */
-  const notTaken = (envelope: Envelope, reply: Reply): void => {
-    track(say(bot, { id: envelope.id, user: envelope.user, reply }, NOT_TAKEN.say))
+  /** The one who did it is told, as Slack does not always deliver again, and shows as failed what was taken late. */
+  const tellTaken = (envelope: Envelope, reply: Reply, taken: boolean): void => {
+    const to = { id: envelope.id, user: envelope.user, reply }
+    track(say(bot, to, (taken ? TAKEN_LATE : NOT_TAKEN).say, taken))
+  }
+
+  /** Acknowledges what is durable. Where nobody knows in time, the person is told once somebody does. */
+  const take = async (envelope: Envelope, reply: Reply, ack: () => Promise<void>): Promise<void> => {
+    const at = await accept(envelope, (taken) => tellTaken(envelope, reply, taken))
+    if (at === 'taken') return await ack()
+    if (at === 'not') tellTaken(envelope, reply, false)
   }
 
   app.command(/.*/, async ({ body, ack }) => {
@@ -161,8 +191,7 @@ export function createIncoming(bot: Bot, botToken: string): Incoming {
       track(openModal(envelope, reply, trigger, view, instead))
       return await ack()
     }
-    if (await accept(envelope)) return await ack()
-    notTaken(envelope, reply)
+    await take(envelope, reply, ack)
   })
 
   /** Within the 3 s that a trigger lives; when it is over, what to type instead is said. */
@@ -211,7 +240,7 @@ export function createIncoming(bot: Bot, botToken: string): Incoming {
     if (verdict !== undefined) verdict.taken = false
     const deed: Deed = { kind: 'typed', text: await inThread(typedLine(event.text, botUser), reply, botUser) }
     const taken = await accept(envelopeOf(`event/${event_id}`, event.user, reply, deed))
-    if (verdict !== undefined) verdict.taken = taken
+    if (verdict !== undefined) verdict.taken = taken === 'taken'
   }
   app.event('app_mention', ({ body, context }) => track(hear(body, context, context.botUserId)))
   app.event('message', ({ body, context }) => track(hear(body, context, context.botUserId)))
@@ -248,8 +277,7 @@ export function createIncoming(bot: Bot, botToken: string): Incoming {
       await track(ask(envelope, reply, trigger, carried))
       return
     }
-    if (await accept(envelope)) return await ack()
-    notTaken(envelope, reply)
+    await take(envelope, reply, ack)
   })
 
   /** Whoever may not press is told so at once; everybody else is asked. */
@@ -281,8 +309,8 @@ export function createIncoming(bot: Bot, botToken: string): Incoming {
       return await track(answerUnknown(body, UNKNOWN_FORM.say))
     }
     const { user, view } = parsed.data
-    const id = `view/${view.id}/${view.hash}`
     const values = valuesOf(view.state)
+    const id = `view/${view.id}/${view.hash}/${digestOf(values)}`
     const first = Object.keys(values)[0] ?? ''
     const refuse = async (wrong: Record<string, string>) => {
       const known = Object.fromEntries(Object.entries(wrong).map(([name, why]) => [name in values ? name : first, why]))
@@ -295,9 +323,11 @@ export function createIncoming(bot: Bot, botToken: string): Incoming {
       return await track(answerUnknown(body, UNKNOWN_FORM.say))
     }
     if ('wrong' in made) return await refuse(made.wrong)
-    if (await accept(envelopeOf(id, user.id, made.reply, made.deed))) return await ack()
+    const envelope = envelopeOf(id, user.id, made.reply, made.deed)
+    const at = await accept(envelope, (taken) => tellTaken(envelope, made.reply, taken))
+    if (at === 'taken') return await ack()
     // The form stays open with what was filled in; there is no other way to say it.
-    await refuse({ [first]: NOT_TAKEN.say })
+    await refuse({ [first]: at === 'late' ? NOT_YET.say : NOT_TAKEN.say })
   })
 
   function deedOf(
@@ -345,6 +375,12 @@ export function createIncoming(bot: Bot, botToken: string): Incoming {
       clearTimeout(timer)
     },
   }
+}
+
+/** Whatever the order in which the fields came. */
+function digestOf(values: Readonly<Record<string, string>>): string {
+  const sorted = Object.entries(values).toSorted(([a], [b]) => (a < b ? -1 : 1))
+  return createHash('sha256').update(JSON.stringify(sorted)).digest('base64url').slice(0, 22)
 }
 
 async function settled(running: ReadonlySet<Promise<unknown>>): Promise<void> {

@@ -66,6 +66,9 @@ export function createSlack(options: {
     state,
     responses: new Map(),
     attached: new Set(),
+    told: new Map(),
+    slots: new Map(),
+    looks: new Map(),
   }
   const incoming = createIncoming(bot, botToken)
   const connections =

@@ -4,10 +4,16 @@ import { wordsOf } from './state.ts'
 
 const PASSING_MS = 2000
 const TOKEN_MS = 15_000
+/** Until somebody has done what a refusal asks for. */
+const REFUSED_MS = 5000
 
-/** What a failed call means for the message. `made`: something new may stand there although nobody knows. */
+/**
+ * What a failed call means for the message. `made`: something new stands there, or may, that nobody has noted; whatever the
+ * failure is, it is then looked for before anything is sent again.
+ */
 export function sentOf(failure: Failure, made: boolean): Extract<Sent, { at: 'later' | 'refused' }> {
   const problem = wordsOf(failure, 'bot')
+  const arrived = made ? 'unknown' : 'no'
   switch (failure.kind) {
     case 'rate':
       return {
@@ -15,7 +21,7 @@ export function sentOf(failure: Failure, made: boolean): Extract<Sent, { at: 'la
         ms: failure.ms,
         scope: 'place',
         why: 'Slack limits how often this channel is written to.',
-        arrived: 'no',
+        arrived,
       }
     case 'network':
       return {
@@ -23,12 +29,16 @@ export function sentOf(failure: Failure, made: boolean): Extract<Sent, { at: 'la
         ms: PASSING_MS,
         scope: 'surface',
         why: problem,
-        arrived: made ? 'unknown' : 'no',
+        arrived,
       }
     case 'token':
-      return { at: 'later', ms: TOKEN_MS, scope: 'surface', why: problem, arrived: 'no' }
-    case 'refused':
-      return refusalOf(failure)
+      return { at: 'later', ms: TOKEN_MS, scope: 'surface', why: problem, arrived }
+    case 'refused': {
+      const refusal = refusalOf(failure)
+      return made
+        ? { at: 'later', ms: REFUSED_MS, scope: 'place', why: [refusal.why, refusal.next].join(' Next: '), arrived }
+        : refusal
+    }
   }
 }
 

@@ -74,9 +74,9 @@ export function bold(text: string): string {
   return line === '' ? '—' : `*${line}*`
 }
 
+/** No two backticks are left beside each other, so that nothing in it ends the block. */
 export function codeParts(text: string): Part[] {
-  const fence = (piece: string) =>
-    `\`\`\`\n${escaped(piece.replaceAll('```', '`\u200b`\u200b`').replace(/`$/, '`\u200b'))}\n\`\`\``
+  const fence = (piece: string) => `\`\`\`\n${escaped(piece.replace(/`(?=`|$)/g, '`\u200b'))}\n\`\`\``
   return pieces(text, LIMITS.section, fence).map((piece) => part(markup(fence(piece)), piece))
 }
 

@@ -7,6 +7,7 @@ import { type Bot, call } from './bot.ts'
 import type { Failure } from './calls.ts'
 import { findSent, metadataOf } from './find-sent.ts'
 import { sentOf } from './outcome.ts'
+import { type Patience, paced } from './pace.ts'
 import { type OneMessage, type Rendered, render, type Shown } from './render.ts'
 import { attachRest, detachRest } from './rest.ts'
 import { messageAsTyped } from './slash.ts'
@@ -24,6 +25,7 @@ const markSchema = z.object({
 type Mark = z.infer<typeof markSchema>
 
 const FILE_TRIES = 3
+const LOOK_MS = 2000
 const GONE = new Set(['message_not_found', 'cant_update_message', 'edit_window_closed'])
 
 /** A failure on the way, and whether something new may stand there because of it. */
@@ -37,20 +39,30 @@ class Stopped extends Error {
   }
 }
 
+/** Nobody knows yet whether it is there: there are many messages to look through. */
+class StillLooking extends Error {}
+
 /** Sends or edits one message with all of its parts. Never throws. */
 export async function sendDelivery(bot: Bot, delivery: Delivery): Promise<Sent> {
+  const written = { count: 0 }
   try {
-    return await deliver(bot, delivery)
+    const sent = await deliver(bot, delivery, written)
+    return written.count > 1 ? { ...sent, messages: written.count } : sent
   } catch (error) {
-    if (error instanceof Stopped) return sentOf(error.failure, error.made)
+    const messages = written.count > 0 ? { messages: written.count } : {}
+    if (error instanceof Stopped) return { ...sentOf(error.failure, error.made), ...messages }
+    if (error instanceof StillLooking) {
+      const why = 'It is still being looked for among many messages.'
+      return { at: 'later', ms: LOOK_MS, scope: 'place', why, arrived: 'unknown' }
+    }
     bot.log.warn({ err: error, key: delivery.key }, 'slack message not sent')
     // The store is away, or a defect: whichever it is, it is looked for before it is sent again.
     const why = 'The message could not be prepared.'
-    return { at: 'later', ms: 5000, scope: 'place', why, arrived: 'unknown' }
+    return { at: 'later', ms: 5000, scope: 'place', why, arrived: 'unknown', ...messages }
   }
 }
 
-async function deliver(bot: Bot, delivery: Delivery): Promise<Sent> {
+async function deliver(bot: Bot, delivery: Delivery, written: Put['written']): Promise<Sent> {
   const head = identitySchema.safeParse(delivery.thread?.identity)
   const thread = head.success ? head.data.ts : undefined
   const known = identitySchema.safeParse(delivery.identity)
@@ -58,7 +70,7 @@ async function deliver(bot: Bot, delivery: Delivery): Promise<Sent> {
   const mark = readMark(delivery.mark)
   let identity: Identity | undefined = known.success ? known.data : undefined
   if (delivery.uncertainSince !== undefined) identity = (await adopt(bot, delivery, thread, identity)) ?? identity
-  const put = { bot, delivery, message, thread, mark }
+  const put = { bot, delivery, message, thread, mark, patience: { ms: bot.timings.patience }, written }
   return await putMessage(put, identity)
 }
 
@@ -77,7 +89,7 @@ async function adopt(
       since: uncertainSince,
     })
     // Nothing is sent while nobody can say whether it is there.
-    if (!answer.ok) throw new Stopped(answer.failure, true)
+    if (!answer.ok) throw answer.failure === undefined ? new StillLooking() : new Stopped(answer.failure, true)
     return answer.found
   }
   const found = await look(thread)
@@ -97,6 +109,9 @@ interface Put {
   message: Message
   thread: string | undefined
   mark: Mark
+  patience: Patience
+  /** Messages that were posted or edited. */
+  written: { count: number }
 }
 
 async function putMessage(put: Put, identity: Identity | undefined): Promise<Sent> {
@@ -117,6 +132,7 @@ async function putMessage(put: Put, identity: Identity | undefined): Promise<Sen
     pictures.set(id, file?.ok ? { file: file.file } : undefined)
   }
   let native = bot.config.nativeBlocks && put.mark.plain !== true
+  let made = false
   for (let tries = 0; ; tries++) {
     const rendered = render(put.message, {
       native,
@@ -127,15 +143,16 @@ async function putMessage(put: Put, identity: Identity | undefined): Promise<Sen
     const main = await putParts(put, rendered, identity)
     if (main.ok) return await finish(put, rendered, main.identity, { pictures, native })
     identity = main.identity
+    made ||= main.made
     if (main.failure.kind !== 'refused' || main.failure.error !== 'invalid_blocks')
-      throw new Stopped(main.failure, main.made)
+      throw new Stopped(main.failure, made)
     const { messages } = main.failure
     const aboutFile = [...pictures.values()].some((each) => typeof each === 'object') && isAboutFile(messages)
     bot.log.info({ key: delivery.key, native, messages, thread }, 'slack refused blocks')
     if (aboutFile && tries < FILE_TRIES) await sleep(bot.timings.fileReady * 2 ** tries)
     else if (aboutFile) for (const [id, shown] of pictures) pictures.set(id, shown === undefined ? undefined : 'thread')
     else if (native) native = false
-    else throw new Stopped(main.failure, main.made)
+    else throw new Stopped(main.failure, made)
   }
 }
 
@@ -149,19 +166,24 @@ type PutParts =
 
 /** Edits what stands there, posts what does not, and takes away what is left over. */
 async function putParts(
-  { bot, delivery: { key, revision, place }, thread }: Put,
+  { bot, delivery: { key, revision, place }, thread, patience, written }: Put,
   { messages: [first, ...more] }: Rendered,
   before: Identity | undefined,
 ): Promise<PutParts> {
+  let made = false
+  const none: Patience = { ms: 0 }
   const put = async (message: OneMessage, at: number, ts: string | undefined, under: string | undefined) => {
+    // Nothing of it stands there before the first: that one is left to the outbox, which may have something more urgent.
+    const how = { place, patience: at === 0 ? none : patience }
     const content = { channel: place, ...message, metadata: metadataOf(key, revision, at) }
     if (ts !== undefined) {
-      const edited = await call(bot, () => bot.client.chat.update({ ...content, ts }))
+      const edited = await paced(bot, { ...how, of: 'edit' }, () => bot.client.chat.update({ ...content, ts }))
+      written.count += edited.ok ? 1 : 0
       if (edited.ok) return { ok: true as const, ts }
       const gone = edited.failure.kind === 'refused' && GONE.has(edited.failure.error)
-      if (!gone) return { ...edited, made: false }
+      if (!gone) return edited
     }
-    const posted = await call(bot, () =>
+    const posted = await paced(bot, { ...how, of: 'new' }, () =>
       bot.client.chat.postMessage({
         ...content,
         unfurl_links: false,
@@ -169,11 +191,14 @@ async function putParts(
         ...(under === undefined ? {} : { thread_ts: under }),
       }),
     )
-    if (!posted.ok) return { ...posted, made: posted.failure.kind === 'network' }
+    // Where Slack did not answer, it may stand there.
+    written.count += posted.ok ? 1 : 0
+    made ||= posted.ok || posted.failure.kind === 'network'
+    if (!posted.ok) return posted
     return { ok: true as const, ts: posted.value.ts ?? '' }
   }
   const main = await put(first, 0, before?.ts, thread)
-  if (!main.ok) return { ...main, identity: before }
+  if (!main.ok) return { ...main, made, identity: before }
   // A new message has none of the old one's parts: they stand in another thread.
   const old = main.ts === before?.ts || thread !== undefined ? (before?.more ?? []) : []
   const done: string[] = []
@@ -183,13 +208,12 @@ async function putParts(
   }
   for (const [at, message] of more.entries()) {
     const next = await put(message, at + 1, old[at], thread ?? main.ts)
-    // The first of it stands there, and nobody has noted it.
-    if (!next.ok) return { ...next, made: next.made || main.ts !== before?.ts || done.length > 0, identity: identity() }
+    if (!next.ok) return { ...next, made, identity: identity() }
     done.push(next.ts)
   }
   for (const ts of old.slice(more.length)) {
     const removed = await call(bot, () => bot.client.chat.delete({ channel: place, ts }))
-    if (!removed.ok && removed.failure.kind !== 'refused') return { ...removed, made: true, identity: identity() }
+    if (!removed.ok && removed.failure.kind !== 'refused') return { ...removed, made, identity: identity() }
   }
   const list = done.length === 0 ? {} : { more: done }
   return { ok: true, identity: { channel: place, ts: main.ts, ...list } }

@@ -14,12 +14,13 @@ const LOOKALIKES: Record<string, string> = { '*': '∗', _: '＿', '~': '∼', '
 
 /**
  * Text from outside as it may stand in mrkdwn: escaped, and without what would make it bold, quoted or code. mrkdwn knows no
- * escape for these, so signs that stand where formatting could begin or end are replaced by others that look alike.
+ * escape for these, so signs that stand where formatting could begin or end are replaced by others that look alike; backticks
+ * wherever they stand, as code begins within words too.
  */
 export function literal(text: string): string {
   return escaped(
     text
-      .replace(/(?<![\p{L}\p{N}])[*_~`](?=\S)|(?<=\S)[*_~`](?![\p{L}\p{N}])/gu, (sign) => LOOKALIKES[sign] ?? sign)
+      .replace(/`|(?<![\p{L}\p{N}])[*_~](?=\S)|(?<=\S)[*_~](?![\p{L}\p{N}])/gu, (sign) => LOOKALIKES[sign] ?? sign)
       .replace(/^>/gm, '＞'),
   )
 }

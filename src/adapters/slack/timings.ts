@@ -23,6 +23,10 @@ export interface Timings {
   responseUrl: number
   /** Between two files with the rest of one long message. */
   rest: number
+  /** Between two new messages in one place: Slack takes about one a second. Edits have half of it. */
+  spacing: number
+  /** How long one delivery, or one answer, waits by itself for limits of its further messages. */
+  patience: number
 }
 
 export const TIMINGS: Timings = {
@@ -38,4 +42,6 @@ export const TIMINGS: Timings = {
   refusal: 1200,
   responseUrl: 29 * 60_000,
   rest: 60_000,
+  spacing: 1000,
+  patience: 6000,
 }

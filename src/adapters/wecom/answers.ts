@@ -6,9 +6,9 @@ import type { Clicks } from './clicks.ts'
 import type { Meter } from './meter.ts'
 import { sentOf } from './outcome.ts'
 import type { Pusher } from './push.ts'
-import { renderMarkdown, splitText } from './render.ts'
+import { FENCE, renderMarkdown, splitText } from './render.ts'
 import type { Streams } from './streams.ts'
-import { bytesOf, mentionOf, neutral } from './text.ts'
+import { bytesOf, flat, mentionOf, neutral } from './text.ts'
 import type { Timings } from './timings.ts'
 import type { Chat, Transport } from './transport.ts'
 import { MARKDOWN_BYTES } from './validate.ts'
@@ -31,7 +31,7 @@ export function createAnswers(parts: {
 
   function piecesOf(answer: Answer): string[] {
     const { message } = answer
-    const text = neutral(translate(answer.text, language))
+    const text = flat(translate(answer.text, language))
     const shown = message === undefined ? [] : renderMarkdown(message, pusher.look(undefined), MARKDOWN_BYTES, [])
     const pieces =
       text.trim() === ''
@@ -68,7 +68,7 @@ export function createAnswers(parts: {
         const head = [about, chat.type === 2 && done === 0 ? mentionOf(user) : undefined].filter(
           (each) => each !== undefined,
         )
-        const outcome = await transport.markdown(chat, [...head, piece].join(' '))
+        const outcome = await transport.markdown(chat, [...head, piece].join(piece.startsWith(FENCE) ? '\n' : ' '))
         if (outcome.at !== 'acked') return sentOf(outcome, chat.id, timings.retryMs)
         meter.count(chat.id)
       }

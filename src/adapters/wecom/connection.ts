@@ -16,6 +16,8 @@ export interface Connection {
   health(): Health
   /** Since when it is away, in milliseconds; 0 while it is there. */
   awayMs(): number
+  /** For how long it could not be made, without a break; 0 while it stands, and while it waits after another program took the bot. */
+  failingMs(): number
   /** Sends one frame and waits for its acknowledgement (5 s in the SDK). Never throws. Without `reqId` it is a new request. */
   request(cmd: string, body: object, reqId?: string): Promise<Outcome>
   /** Uploads a picture; the media_id. Throws what the SDK throws. */
@@ -51,6 +53,7 @@ export function createConnection(options: {
   let timer: NodeJS.Timeout | undefined
   let steady: NodeJS.Timeout | undefined
   let awaySince = performance.now()
+  let failingSince: number | undefined
   let state: Health = { at: 'standby', since: clock().toISOString() }
 
   function become(at: Health['at'], fault?: Fault): void {
@@ -84,6 +87,7 @@ export function createConnection(options: {
       return
     }
     drop()
+    failingSince ??= performance.now()
     const mine = new WSClient({
       botId: options.botId,
       secret: options.secret,
@@ -118,6 +122,7 @@ export function createConnection(options: {
       current(() => {
         clearTimeout(timer)
         authenticated = true
+        failingSince = undefined
         epoch++
         unanswered = 0
         become('up')
@@ -134,6 +139,7 @@ export function createConnection(options: {
         clearTimeout(timer)
         clearTimeout(steady)
         authenticated = false
+        failingSince ??= performance.now()
         if (state.why === undefined || state.at === 'up') become('down', connectionBroken())
         log.warn('wecom disconnected')
       }),
@@ -168,6 +174,7 @@ export function createConnection(options: {
 
   function kicked(): void {
     kicks++
+    failingSince = undefined
     const most = Math.min(timings.kickMs * 2 ** (kicks - 1), timings.kickMostMs)
     // Two that fight must not do it in step.
     const pause = most * (0.75 + Math.random() / 2)
@@ -182,6 +189,7 @@ export function createConnection(options: {
     // The SDK still acts on the event; it must be through with it.
     setImmediate(() => {
       drop()
+      failingSince = undefined
       if (wanted) again(pause)
     })
   }
@@ -194,6 +202,7 @@ export function createConnection(options: {
     close() {
       wanted = false
       kicks = 0
+      failingSince = undefined
       drop()
       become('standby')
     },
@@ -201,6 +210,7 @@ export function createConnection(options: {
     epoch: () => epoch,
     health: () => (wanted && !held() ? { ...state, at: 'standby' } : state),
     awayMs: () => (connection.ready() ? 0 : performance.now() - awaySince),
+    failingMs: () => (failingSince === undefined ? 0 : performance.now() - failingSince),
     async request(cmd, body, reqId = generateReqId(cmd)) {
       const mine = client
       if (mine === undefined || !connection.ready()) return { at: 'away', detail: state.at }

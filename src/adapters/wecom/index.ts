@@ -76,6 +76,7 @@ export function createWecom(options: WecomOptions): ChatSurface & { sendTestCard
   let lead: Lead | undefined
   let gained = false
   let stopping = false
+  let failing: NodeJS.Timeout | undefined
 
   const connection = createConnection({
     botId: options.botId,
@@ -166,10 +167,19 @@ export function createWecom(options: WecomOptions): ChatSurface & { sendTestCard
     }
   }
 
-  /** Called by the SDK: whatever happens, it must not throw, and neither may its promise. */
+  /**
+   * Called by the SDK: whatever happens, it must not throw, and neither may its promise. While this process stops, it takes in what
+   * comes as long as it is connected: WeCom sends nothing again, and what is in the store is done by the next process.
+   */
   function hear(frame: unknown): void {
-    if (stopping) return
     during(take(frame).catch((error: unknown) => log.error({ err: error }, 'wecom: what came in was not handled')))
+  }
+
+  /** Until nothing is being taken in any more, at most so long. */
+  async function settled(ms: number): Promise<void> {
+    const late = sleep(ms, 'late' as const, { ref: false })
+    while (underWay.size > 0)
+      if ((await Promise.race([Promise.all(underWay).then(() => 'through' as const), late])) === 'late') return
   }
 
   /** What `stop` waits for. It must not reject. */
@@ -290,9 +300,12 @@ export function createWecom(options: WecomOptions): ChatSurface & { sendTestCard
         gained = true
         connection.open()
         handover.hold(true)
+        clearInterval(failing)
+        failing = setInterval(giveUpIfFailing, timings.handoverMs)
       },
       lost() {
         gained = false
+        clearInterval(failing)
         handover.hold(false)
         connection.close()
       },
@@ -303,9 +316,15 @@ export function createWecom(options: WecomOptions): ChatSurface & { sendTestCard
     const mine = lead
     lead = undefined
     gained = false
+    clearInterval(failing)
     handover.hold(false)
     connection.close()
     await mine?.release()
+  }
+
+  /** What keeps this process from WeCom (its network, its secret) may not keep the others. */
+  function giveUpIfFailing(): void {
+    if (connection.failingMs() >= timings.giveUpMs) lead?.yieldFor?.(timings.standAgainMs)
   }
 
   /** Another process has something to send and this one has not: it gets the bot, and this one stands for it again afterwards. */
@@ -358,7 +377,9 @@ export function createWecom(options: WecomOptions): ChatSurface & { sendTestCard
     async stop(ms) {
       stopping = true
       backs.close()
-      await Promise.race([Promise.all(underWay), sleep(ms, undefined, { ref: false })])
+      await settled(ms)
+      // In the same turn as the last look: nothing can come in between.
+      connection.close()
       streams.close()
       clicks.close()
       await release().catch((error: unknown) => log.warn({ err: error }, 'wecom: lead not released'))

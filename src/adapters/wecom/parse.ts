@@ -152,7 +152,7 @@ export function withQuoted(
     // A service may stand where an R-number may; an A-number is told from a time.
     const lacks = there === undefined || (/^<A-number>$/.test(tokens[slot] ?? '') && !/^(a-?)?\d{1,9}$/i.test(there))
     if (lacks && (slot > 0 || args.length === 0))
-      return [first, ...args.slice(0, slot), code, ...args.slice(slot)].join(' ')
+      return [first, ...args.slice(0, slot), code, ...args.slice(slot)].join(' ').slice(0, LONGEST)
   }
   return line
 }

@@ -2,7 +2,19 @@ import type { TemplateCard } from '@wecom/aibot-node-sdk'
 import { translateMessage } from '../../lib/catalogue/message.ts'
 import type { Language } from '../../lib/catalogue/translate.ts'
 import type { Block, Button, Message } from '../../ports/chat.ts'
-import { bytesOf, cutBytes, fitWidth, neutral, widthOf, withMentions, withoutColons } from './text.ts'
+import {
+  bold,
+  bytesOf,
+  cutBytes,
+  fitWidth,
+  flat,
+  flatLine,
+  flatStart,
+  neutral,
+  widthOf,
+  withMentions,
+  withoutColons,
+} from './text.ts'
 import { CARD } from './validate.ts'
 import { commandOf, labelsOf, wordsIn } from './words.ts'
 
@@ -21,6 +33,7 @@ interface Line {
 }
 
 const BAR = 8
+export const FENCE = '```'
 /** A line that says which part of how many follows, and the fences around what was cut. */
 const ROOM = 160
 
@@ -45,19 +58,19 @@ function titleOf(title: string, { code }: Look): string {
 
 function linesOf(message: Message, look: Look, commands: readonly string[]): Line[] {
   const words = wordsIn(look.language)
-  const say = (text: string): string => withMentions(neutral(text), look.mention ?? (() => undefined))
+  const say = (text: string): string => withMentions(flat(text), look.mention ?? (() => undefined))
   const title = titleOf(message.title, look)
   const [, head = '', rest = ''] =
     look.code === undefined ? ['', '', title] : (/^(\S+)\s?(.*)$/s.exec(title) ?? ['', '', title])
   const icon = words.state[message.tone]
-  const bold = rest === '' || rest.includes('*') ? rest : `**${rest}**`
-  const lines: Line[] = [{ text: `${head === '' ? '' : `${head} `}${icon}${bold}`.trim() }]
+  const lines: Line[] = [{ text: `${head === '' ? '' : `${flatLine(head)} `}${icon}${bold(rest)}`.trim() }]
   const plain = (text: string): void => {
     for (const each of text.split('\n')) lines.push({ text: each })
   }
   for (const block of message.blocks)
     block.type === 'code' ? lines.push(...codeLines(block.text)) : plain(blockText(block, say, look))
-  if (commands.length > 0) plain(`${words.commands}: ${commands.map((each) => `\`${each}\``).join(' · ')}`)
+  const typed = commands.map((each) => `\`${each.replaceAll('`', 'ˋ').replace(/\s*\n\s*/g, ' ')}\``)
+  if (typed.length > 0) plain(`${words.commands}: ${typed.join(' · ')}`)
   return lines
 }
 
@@ -73,34 +86,45 @@ function blockText(block: Exclude<Block, { type: 'code' }>, say: (text: string) 
     case 'text':
       return say(block.text)
     case 'fields':
-      return block.items.map(({ label, value }) => `**${neutral(label)}**: ${say(value)}`).join('\n')
+      return block.items
+        .map(({ label, value }) => [bold(label), say(value)].filter((each) => each !== '').join(': '))
+        .join('\n')
     case 'table': {
-      const cells = (row: readonly string[]): string =>
-        row.map((cell) => neutral(cell).replaceAll('\n', ' ')).join(' · ')
+      const cells = (row: readonly string[]): string => row.map(flatLine).join(' · ')
       const heads = block.columns.some((column) => column !== '') ? [`> ${cells(block.columns)}`] : []
-      const rows = block.rows.map(
-        ([first = '', ...rest]) => `- ${neutral(first).replaceAll('\n', ' ')}: ${cells(rest)}`,
-      )
-      return [...(block.caption === undefined ? [] : [`**${neutral(block.caption)}**`]), ...heads, ...rows].join('\n')
+      const rows = block.rows.map(([first = '', ...rest]) => `- ${flatLine(first)}: ${cells(rest)}`)
+      return [...(block.caption === undefined ? [] : [bold(block.caption)]), ...heads, ...rows].join('\n')
     }
     case 'progress':
       return block.items
-        .map(({ label, done, total, note }) => {
-          const full = total > 0 ? Math.round((Math.min(done, total) / total) * BAR) : 0
-          return `${neutral(label)} ${'▓'.repeat(full)}${'░'.repeat(BAR - full)} ${done}/${total} ${neutral(note)}`.trim()
-        })
+        .map((item) => progressOf({ ...item, label: flatLine(item.label), note: flatLine(item.note) }))
         .join('\n')
     case 'links':
       return block.items.map(({ label, url }) => linkTo(label, url)).join('\n')
     case 'picture':
-      return `[${wordsIn(look.language).picture}] ${neutral(block.alt)}`
+      return `[${wordsIn(look.language).picture}] ${flatLine(block.alt)}`
   }
+}
+
+function progressOf({
+  label,
+  done,
+  total,
+  note,
+}: {
+  label: string
+  done: number
+  total: number
+  note: string
+}): string {
+  const full = total > 0 ? Math.round((Math.min(done, total) / total) * BAR) : 0
+  return `${label} ${'▓'.repeat(full)}${'░'.repeat(BAR - full)} ${done}/${total} ${note}`.trim()
 }
 
 /** As markdown when it is an address of the web; otherwise as plain text. */
 function linkTo(label: string, url: string): string {
-  const text = neutral(label).replaceAll(/[[\]]/g, (bracket) => (bracket === '[' ? '［' : '］'))
-  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) return `${text} ${neutral(url)}`
+  const text = flatLine(label).replaceAll(/[[\]]/g, (bracket) => (bracket === '[' ? '［' : '］'))
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) return `${text} ${flatLine(url)}`
   const safe = new URL(url).href.replace(/[()<>]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)
   return `[${text}](${safe})`
 }
@@ -122,12 +146,15 @@ export function renderMarkdown(
   )
 }
 
-/** Text of ours in pieces of at most `most` bytes. */
+/** Markdown of ours in pieces of at most `most` bytes; a fence that is cut is closed, and opened again. */
 export function splitText(text: string, most: number): string[] {
-  return splitLines(
-    text.split('\n').map((each) => ({ text: each })),
-    most,
-  )
+  let inCode = false
+  const lines = text.split('\n').flatMap((each): Line[] => {
+    if (each !== FENCE) return [inCode ? { text: each, code: true } : { text: each }]
+    inCode = !inCode
+    return []
+  })
+  return splitLines(lines, most)
 }
 
 function splitLines(lines: readonly Line[], most: number): string[] {
@@ -149,7 +176,8 @@ function splitLines(lines: readonly Line[], most: number): string[] {
     while (bytesOf(left) + 1 > limit) {
       const [head, rest] = cutBytes(left, limit - 1)
       add({ ...line, text: head })
-      left = rest
+      // What stood inside a line stands at its beginning now.
+      left = line.code ? rest : flatStart(rest)
     }
     add({ ...line, text: left })
   }
@@ -159,9 +187,9 @@ function splitLines(lines: readonly Line[], most: number): string[] {
 function fenced(lines: readonly Line[]): string {
   const shown: string[] = []
   for (const [at, line] of lines.entries()) {
-    if (line.code && !lines[at - 1]?.code) shown.push('```')
+    if (line.code && !lines[at - 1]?.code) shown.push(FENCE)
     shown.push(line.text)
-    if (line.code && !lines[at + 1]?.code) shown.push('```')
+    if (line.code && !lines[at + 1]?.code) shown.push(FENCE)
   }
   return shown.join('\n')
 }
@@ -217,7 +245,9 @@ export function renderCard(
         else texts.push(`${field.keyname}：${field.value}`)
       }
     } else if (block.type === 'progress') {
-      texts.push(blockText(block, neutral, look))
+      texts.push(
+        ...block.items.map((item) => progressOf({ ...item, label: neutral(item.label), note: neutral(item.note) })),
+      )
     } else whole = false
   }
   const commands = commandsFor(message, message.buttons.slice(CARD.buttons), look)

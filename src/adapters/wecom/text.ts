@@ -43,12 +43,67 @@ export function fitWidth(text: string, most: number): string {
   return `${head}…`
 }
 
-/** Text from outside, so that it stays text: no markdown link, no mention, no tag, nothing that a reader cannot see. */
+/** Text from outside, so that it stays text where nothing but links, mentions and tags is rendered; nothing that a reader cannot see. */
 export function neutral(text: string): string {
   return seenOf(text)
-    .replace(/<(?=[@a-z/!])([^<>\n]*)>/gi, '＜$1＞')
-    .replace(/<(?=[@a-z/!])/gi, '＜')
+    .replace(/<(?=[@a-z/!?])([^<>\n]*)>/gi, '＜$1＞')
+    .replace(/<(?=[@a-z/!?])/gi, '＜')
     .replaceAll('](', '］(')
+}
+
+/** The same where all of markdown is rendered: no line begins a block, and nothing in it opens a fence or sets type. */
+export function flat(text: string): string {
+  return neutral(text)
+    .replaceAll(']:', '］:')
+    .replace(/`{2,}/g, (run) => 'ˋ'.repeat(run.length))
+    .replace(/\*{2,}|_{2,}|~{2,}/g, (run) => (WIDE[run.charAt(0)] ?? '').repeat(run.length))
+    .split('\n')
+    .map((line) => flatStart(closedCode(line)))
+    .join('\n')
+}
+
+/** On one line, for a place inside a line of ours. */
+export const flatLine = (text: string): string => flat(text).replaceAll('\n', ' ').trim()
+
+/** Set in bold; as it is where there is nothing to set. */
+export function bold(text: string): string {
+  const words = flatLine(text).replaceAll('*', '＊')
+  return words === '' ? '' : `**${words}**`
+}
+
+/** Characters that begin a block at the beginning of a line, or set type when doubled, and what reads the same and does not. */
+const WIDE: Record<string, string> = {
+  '#': '＃',
+  '>': '＞',
+  '-': '–',
+  '*': '＊',
+  '+': '＋',
+  '=': '＝',
+  '|': '｜',
+  ':': '：',
+  '.': '．',
+  ')': '）',
+  _: '＿',
+  '~': '～',
+}
+
+/**
+ * A line that begins no block of CommonMark or of its tables: heading, underline of a heading, quote, list, rule, indented code. A
+ * fence is left alone.
+ */
+export function flatStart(line: string): string {
+  return line
+    .replace(/^\s+/, (blank) =>
+      /^ {1,3}$/.test(blank) ? blank : blank.replaceAll('\t', '    ').replace(/\s/g, '\u00a0'),
+    )
+    .replace(/^(\s*)([#>*+=|-]|:(?=-)|_(?=\s))/, (_, blank: string, mark: string) => blank + (WIDE[mark] ?? mark))
+    .replace(/^(\s*\d{1,9})([.)])(?=\s|$)/, (_, number: string, mark: string) => number + (WIDE[mark] ?? mark))
+}
+
+/** A backtick without its other one would look for it in a later line. */
+function closedCode(line: string): string {
+  const odd = line.split('`').length % 2 === 0
+  return odd ? line.replace(/`(?=[^`]*$)/, 'ˋ') : line
 }
 
 const USERID = /^[\w.@-]{1,64}$/

@@ -9,7 +9,7 @@ export interface Timings {
   /** The first pause after another program took the bot; doubled each time up to `kickMostMs`. */
   kickMs: number
   kickMostMs: number
-  /** Connected so long, the pauses begin anew. */
+  /** Connected so long, the pauses begin anew: much longer than the longest pause of another one that is being thrown out as well. */
   steadyMs: number
   /** A stream is rolled into a new one; WeCom ends it at some time after 6 minutes. */
   streamMs: number
@@ -26,6 +26,9 @@ export interface Timings {
   webhookTimeoutMs: number
   /** How often the holder of the bot looks whether another process needs it to send. */
   handoverMs: number
+  /** A holder that could not connect for so long lets another process have the bot, if one stands for it, and stands again after a pause. */
+  giveUpMs: number
+  standAgainMs: number
   /** How long `examine` waits for the lead and for the answer to its subscription. */
   examineMs: number
 }
@@ -36,7 +39,7 @@ export const TIMINGS: Timings = {
   retryMs: 1000,
   kickMs: 2000,
   kickMostMs: 60_000,
-  steadyMs: 60_000,
+  steadyMs: 10 * 60_000,
   streamMs: 5 * 60_000,
   updateMs: 4500,
   quickMs: 2500,
@@ -45,5 +48,7 @@ export const TIMINGS: Timings = {
   webhookAfterMs: 15_000,
   webhookTimeoutMs: 10_000,
   handoverMs: 2000,
+  giveUpMs: 30_000,
+  standAgainMs: 60_000,
   examineMs: 10_000,
 }

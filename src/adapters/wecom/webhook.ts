@@ -9,9 +9,24 @@ import { byWebhook, type Parcel } from './push.ts'
 import { renderMarkdown } from './render.ts'
 import type { Timings } from './timings.ts'
 import { WEBHOOK_BYTES } from './validate.ts'
+import { wordsIn } from './words.ts'
 
 /** A group webhook takes so many messages. */
 export const WEBHOOK_RATE = { count: 20, ms: 60_000 }
+
+/** Whether the error says that no connection came about: everything later may come after the message has arrived. */
+function neverSent(error: unknown): boolean {
+  const read = causeSchema.safeParse(error)
+  if (!read.success) return false
+  const { code = '', syscall = '' } = read.data.cause
+  return (
+    ['connect', 'getaddrinfo'].includes(syscall) ||
+    /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT)$|CERT|UNABLE_TO_VERIFY/.test(
+      code,
+    )
+  )
+}
+const causeSchema = z.object({ cause: z.object({ code: z.string().optional(), syscall: z.string().optional() }) })
 
 const answerSchema = z.object({ errcode: z.number(), errmsg: z.string().optional() })
 
@@ -33,11 +48,13 @@ export function createWebhook(parts: { cards: Cards; meter: Meter; timings: Timi
         signal: AbortSignal.timeout(timings.webhookTimeoutMs),
       })
     } catch (error) {
-      const timeout = error instanceof Error && error.name === 'TimeoutError'
-      return timeout ? { at: 'unanswered', detail: 'timeout' } : { at: 'away', detail: 'not reached' }
+      return neverSent(error)
+        ? { at: 'away', detail: 'not reached' }
+        : { at: 'unanswered', detail: 'the connection ended before the answer' }
     }
     const answer = answerSchema.safeParse(await response.json().catch(() => undefined))
-    if (!response.ok || !answer.success) return { at: 'away', detail: `HTTP ${response.status}` }
+    // Whatever answers in place of the service, it may have passed the message on.
+    if (!response.ok || !answer.success) return { at: 'unanswered', detail: `HTTP ${response.status}` }
     const { errcode, errmsg = '' } = answer.data
     return errcode === 0
       ? { at: 'acked', body: undefined }
@@ -45,17 +62,21 @@ export function createWebhook(parts: { cards: Cards; meter: Meter; timings: Timi
   }
 
   return async function send(url: string, parcel: Parcel): Promise<Sent> {
-    const { key, chat, message, revision, code } = parcel
+    const { key, chat, message, revision, code, uncertain } = parcel
     const mark = markOf(message)
     const before = await cards.shown(chat.id, key)
     const identity = { chat: chat.id, via: 'webhook' }
     if (before?.sent && (before.mark === mark || before.mark === byWebhook(mark)))
       return { at: 'sent', identity, mark, free: true }
     const base = { mark: byWebhook(mark), revision, message, ...(code === undefined ? {} : { code }) }
-    let done = before?.mark === base.mark ? before.done : 0
+    const resumed = before?.mark === base.mark
+    const first = resumed ? before.done : 0
+    let done = first
     await cards.keepShown(chat.id, key, { ...base, done, sent: false })
     const pieces = renderMarkdown(message, { language, ...(code === undefined ? {} : { code }) }, WEBHOOK_BYTES)
-    for (const content of pieces.slice(done)) {
+    for (const piece of pieces.slice(first)) {
+      // Nobody can be asked whether it stands there: shown twice is better than never, and says so.
+      const content = uncertain && resumed && done === first ? `${piece}\n${wordsIn(language).again}` : piece
       const wait = meter.waitMs(url)
       if (wait > 0) {
         const { line } = new Fault('chat.webhook-full', {

@@ -23,7 +23,10 @@ const NONE: Readonly<Record<ReleaseState, 0>> = {
 }
 
 export interface Tally {
-  /** How many releases stand in each state, and how many incidents fire; undefined while they are still being counted. */
+  /**
+   * How many releases stand in each state, and how many incidents fire; undefined while they are still being counted. Those who ask
+   * at the same time share one reading.
+   */
   read(): Promise<{ releases: Record<ReleaseState, number>; firing: number } | undefined>
   close(): void
 }
@@ -49,6 +52,8 @@ export function createTally(desk: IncidentDesk, feed: Feed): Tally {
       if (known === 'all') known = 'nothing'
     }),
   ]
+
+  let reading: ReturnType<Tally['read']> | undefined
 
   const countAll = async (): Promise<boolean> => {
     firing.clear()
@@ -83,27 +88,34 @@ export function createTally(desk: IncidentDesk, feed: Feed): Tally {
     }
   }
 
+  const readChanged: Tally['read'] = async () => {
+    if (known === 'nothing') {
+      known = 'some'
+      void countAll().then((done) => {
+        known = done ? 'all' : 'nothing'
+      })
+    }
+    if (known !== 'all') return undefined
+    await again(changed.release, async (id) => {
+      const release = await desk.releases.get(id)
+      if (release !== undefined) releases.set(id, release.state.at)
+    })
+    await again(changed.incident, async (id) => {
+      const incident = await desk.incidents.get(id)
+      if (incident?.state.at === 'firing') firing.add(id)
+      else firing.delete(id)
+    })
+    const states: Record<ReleaseState, number> = { ...NONE }
+    for (const state of releases.values()) states[state]++
+    return { releases: states, firing: firing.size }
+  }
+
   return {
-    async read() {
-      if (known === 'nothing') {
-        known = 'some'
-        void countAll().then((done) => {
-          known = done ? 'all' : 'nothing'
-        })
-      }
-      if (known !== 'all') return undefined
-      await again(changed.release, async (id) => {
-        const release = await desk.releases.get(id)
-        if (release !== undefined) releases.set(id, release.state.at)
+    read() {
+      reading ??= readChanged().finally(() => {
+        reading = undefined
       })
-      await again(changed.incident, async (id) => {
-        const incident = await desk.incidents.get(id)
-        if (incident?.state.at === 'firing') firing.add(id)
-        else firing.delete(id)
-      })
-      const states: Record<ReleaseState, number> = { ...NONE }
-      for (const state of releases.values()) states[state]++
-      return { releases: states, firing: firing.size }
+      return reading
     },
     close() {
       closed = true

@@ -16,8 +16,10 @@ import { refusal } from './schema.ts'
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'DELETE'])
 /** An open line to a reader, which ends when the reader goes: no duration of an answer. */
 const STREAM = '/api/v1/events'
-/** Rows of the inbox that are counted; more than so many wait is all that anybody needs to know. */
-const MOST_PENDING = 1000
+/** More than so many wait is all that anybody needs to know, and all that is counted. */
+const MOST = 1000
+/** Milliseconds for which what was read about chat services and the inbox is told again. */
+const KEPT_MS = 3000
 
 let own: Registry | undefined
 
@@ -30,10 +32,26 @@ function processMetrics(): Registry {
   return own
 }
 
+/** Reads at most once in KEPT_MS; those who ask while it is being read wait for the same. What failed is not kept. */
+function kept<T>(read: () => Promise<T>): () => Promise<T> {
+  let last: { value: Promise<T>; until: number } | undefined
+  return () => {
+    if (last !== undefined && performance.now() < last.until) return last.value
+    const mine = { value: read(), until: Number.POSITIVE_INFINITY }
+    last = mine
+    const over = (ms: number) => () => {
+      mine.until = performance.now() + ms
+    }
+    mine.value.then(over(KEPT_MS), over(0))
+    return mine.value
+  }
+}
+
 /**
  * GET /metrics for Prometheus. Whoever asks from this very machine needs nothing, like a source of alerts without a token; everybody
  * else sends a personal token of a person who may read the status. Labels are names of ours (surfaces, states, patterns of routes):
- * no ids, no words of people. A scrape reads what has changed since the last one, and one indexed query for the inbox.
+ * no ids, no words of people. What a scrape costs: each release and incident that has changed since the last one is read by its id; the
+ * rows that wait in the outboxes and (at most 1000) in the inbox are found by an index, at most once in 3 s however many scrape.
  */
 export function metricRoutes(app: App, { desk, feed, listen }: ServerDeps): void {
   const registry = new Registry()
@@ -44,11 +62,23 @@ export function metricRoutes(app: App, { desk, feed, listen }: ServerDeps): void
 
   const gauge = <L extends string>(name: string, help: string, ...labelNames: L[]) =>
     new Gauge({ name: `rollcall_${name}`, help, labelNames, registers })
-  const up = gauge('surface_up', 'Whether the chat service works; also 1 while another process holds it.', 'surface')
-  const waiting = gauge('outbox_waiting', 'Messages that wait to go out to the chat service.', 'surface')
+  const up = gauge(
+    'surface_up',
+    'Whether the chat service works; while another process holds it, what that one says.',
+    'surface',
+  )
+  const waiting = gauge(
+    'outbox_waiting',
+    `Messages that wait to go out to the chat service; at most ${MOST}.`,
+    'surface',
+  )
   const oldest = gauge('outbox_oldest_seconds', 'How long the oldest of them has waited; 0 when none does.', 'surface')
-  const refused = gauge('outbox_refused', 'Messages that the chat service refuses as they are.', 'surface')
-  const pending = gauge('inbox_pending', `What people did in chat services and is not done; at most ${MOST_PENDING}.`)
+  const refused = gauge(
+    'outbox_refused',
+    `Messages that the chat service refuses as they are; at most ${MOST}.`,
+    'surface',
+  )
+  const pending = gauge('inbox_pending', `What people did in chat services and is not done; at most ${MOST}.`)
   const releases = gauge('releases', 'Releases by state.', 'state')
   const incidents = gauge('incidents_open', 'Incidents that fire.')
   const requests = new Histogram({
@@ -70,19 +100,21 @@ export function metricRoutes(app: App, { desk, feed, listen }: ServerDeps): void
     registry.clear()
   })
 
+  const chats = kept(() => readSurfaces(desk))
+  const inbox = kept(async () => (await desk.store.find(INBOX, { where: { pending: true }, limit: MOST })).length)
   const readChats = async (): Promise<void> => {
-    const surfaces = await readSurfaces(desk)
+    const surfaces = await chats()
     for (const each of [up, waiting, oldest, refused]) each.reset()
     for (const { surface, at, ...row } of surfaces ?? []) {
       up.set({ surface }, at === 'up' || at === 'standby' ? 1 : 0)
-      waiting.set({ surface }, row.waiting)
+      waiting.set({ surface }, Math.min(row.waiting, MOST))
       const since = row.oldest === undefined ? 0 : (desk.clock().getTime() - Date.parse(row.oldest)) / 1000
       oldest.set({ surface }, Math.max(0, since))
-      refused.set({ surface }, row.refused)
+      refused.set({ surface }, Math.min(row.refused, MOST))
     }
   }
   const readInbox = async (): Promise<void> => {
-    pending.set((await desk.store.find(INBOX, { where: { pending: true }, limit: MOST_PENDING })).length)
+    pending.set(await inbox())
   }
   const readCounts = async (): Promise<void> => {
     const counts = await tally.read()

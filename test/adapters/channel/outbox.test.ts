@@ -192,7 +192,7 @@ test('what the surface refuses is counted, and tried again when it changes and a
   sender.fate = () => (odd ? { says: { at: 'refused', why: 'not in channel', next: 'invite the bot' } } : undefined)
   const first = await start([sender])
   await first.put('a', card('one'))
-  await time.advance(3_600_000)
+  await time.advance(30_000)
   expect(sender.sent).toHaveLength(1)
   expect(await first.outbox.status('slack')).toEqual({
     waiting: 0,

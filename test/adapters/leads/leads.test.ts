@@ -57,6 +57,8 @@ describe('leads', () => {
     const told: string[] = []
     const lead = leads.campaign('x', { gained: () => void told.push('gained'), lost: () => void told.push('lost') })
     expect([lead.held(), lead.fence()]).toEqual([true, 1])
+    lead.yieldFor?.(60_000)
+    expect(lead.held()).toBe(true)
     await leads.close()
     expect([lead.held(), told]).toEqual([false, ['gained', 'lost']])
   })
@@ -199,6 +201,86 @@ describe('leads', () => {
     },
   )
 
+  test('that were given up come back early when whoever asked for them is gone, and go to nobody who gave them up before', async () => {
+    const world = memoryWorld()
+    const one = candidate(world, 0, 'x')
+    await world.pass(1_000)
+    const two = candidate(world, 1, 'x')
+    await world.pass(1_000)
+    one.lead.yieldFor?.(60_000)
+    await world.pass(6_000)
+    expect([one.lead.held(), two.lead.held()]).toEqual([false, true])
+    // Neither can use it now: the first has its rest, so that the second keeps it.
+    two.lead.yieldFor?.(60_000)
+    await world.pass(6_000)
+    expect([one.lead.held(), two.lead.held()]).toEqual([false, true])
+    two.kill()
+    await world.pass(10_000)
+    expect([one.lead.held(), one.told]).toEqual([true, ['gained', 'lost', 'gained']])
+    const three = candidate(world, 1, 'x')
+    await world.pass(1_000)
+    one.lead.yieldFor?.(600_000)
+    const wanted = async () => (await world.store.get('leads', 'x'))?.document
+    for (let passed = 0; passed < 6_000; passed++) {
+      await world.pass(1)
+      if (JSON.stringify(await wanted()).includes('wanted')) break
+    }
+    expect(await wanted()).toMatchObject({ wanted: true })
+    three.kill()
+    await world.pass(14_000)
+    expect([one.lead.held(), one.told.length, three.told]).toEqual([true, 5, []])
+    await one.leads.close()
+  })
+
+  test('go to another that looks rarely, though the one that gave them up looks often', async () => {
+    const world = memoryWorld()
+    const one = candidate({ ...world, pollMs: 50 }, 0, 'x')
+    await world.pass(1_000)
+    const two = candidate({ ...world, pollMs: 1_500 }, 1, 'x')
+    await world.pass(3_000)
+    one.lead.yieldFor?.(60_000)
+    await world.pass(6_000)
+    expect([one.told, two.told]).toEqual([['gained', 'lost'], ['gained']])
+    await Promise.all([one.leads.close(), two.leads.close()])
+  })
+
+  test('are given up only after their owner has ended what it did with them', async () => {
+    const world = memoryWorld()
+    const told: string[] = []
+    const leads = createLeads({
+      store: world.store,
+      exclusive: false,
+      log: { info: () => {}, warn: () => {} },
+      ...times,
+      timers: world.time,
+    })
+    const lead = leads.campaign('x', {
+      lost: async () => {
+        await world.time.pause(2_000, new AbortController().signal)
+        told.push('ended')
+      },
+    })
+    await world.pass(1_000)
+    const two = candidate(world, 1, 'x')
+    await world.pass(1_000)
+    lead.yieldFor?.(60_000)
+    for (let passed = 0; passed < 12_000 && !two.lead.held(); passed += 50) await world.pass(50)
+    expect([two.lead.held(), told]).toEqual([true, ['ended']])
+    await Promise.all([leads.close(), two.leads.close()])
+  })
+
+  test('ask nobody and write nothing for it while their holder is content', async () => {
+    const world = memoryWorld()
+    const [one, two] = [candidate(world, 0, 'x'), candidate(world, 1, 'x')]
+    let writes = 0
+    world.store.after = (call) => {
+      if (call === 'put') writes++
+    }
+    await world.pass(60_000)
+    expect(writes).toBeLessThanOrEqual(41)
+    await Promise.all([one.leads.close(), two.leads.close()])
+  })
+
   test('call `lost` only after `gained` has ended, whatever it takes', async () => {
     const world = memoryWorld()
     const told: string[] = []
@@ -229,7 +311,10 @@ describe('leads', () => {
   test('are never held twice at once, and by one when all is calm, whatever fails and whoever is killed', async () => {
     const event = fc.oneof(
       { weight: 3, arbitrary: fc.record({ do: fc.constant('pass' as const), ms: fc.integer({ min: 1, max: 4_000 }) }) },
-      fc.record({ do: fc.constantFrom<'kill' | 'release' | 'enter'>('kill', 'release', 'enter'), who: fc.nat(5) }),
+      fc.record({
+        do: fc.constantFrom<'kill' | 'release' | 'enter' | 'yield'>('kill', 'release', 'enter', 'yield'),
+        who: fc.nat(5),
+      }),
       fc.record({
         do: fc.constantFrom<'fail' | 'lose' | 'stall'>('fail', 'lose', 'stall'),
         calls: fc.integer({ min: 1, max: 12 }),
@@ -269,6 +354,10 @@ describe('leads', () => {
             living.add(all.at(-1) as (typeof all)[number])
           } else if ('who' in each) {
             const one = all[each.who % all.length] as (typeof all)[number]
+            if (each.do === 'yield') {
+              one.lead.yieldFor?.(10_000)
+              continue
+            }
             living.delete(one)
             if (each.do === 'kill') one.kill()
             else void one.lead.release()

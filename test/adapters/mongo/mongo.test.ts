@@ -352,6 +352,42 @@ describe('MongoDB', () => {
       await proxy.stop()
     })
 
+    it('is waited for at the start as long as it is told to, and says why', async () => {
+      const proxy = await mongoProxy(server.uri)
+      await proxy.close()
+      const why: unknown[] = []
+      const opened = createMongoStore({
+        uri: proxy.uri,
+        database: server.database(),
+        indexes: [],
+        timings: quick,
+        waitMs: 30_000,
+        waiting: (fault) => {
+          why.push(fault)
+          if (why.length === 1) void proxy.open()
+        },
+      })
+      const store = await opened
+      expect(why[0]).toMatchObject({ code: 'store.unavailable', retry: true })
+      expect(await store.insert('things', 'a', { n: 1 })).toBe(true)
+      await store.close()
+      await proxy.stop()
+    })
+
+    it('is given up at the start when the time is over, and at once when waiting cannot help', async () => {
+      let tries = 0
+      const options = { database: 'x', indexes: [], timings: { ...quick, selectMs: 200 }, waiting: () => void tries++ }
+      const begin = performance.now()
+      const away = createMongoStore({ ...options, uri: 'mongodb://127.0.0.1:1/', waitMs: 1_500 })
+      expect(await thrown(away)).toMatchObject({ code: 'store.unavailable', retry: true })
+      expect(performance.now() - begin).toBeGreaterThanOrEqual(1_400)
+      expect(tries).toBeGreaterThanOrEqual(2)
+      tries = 0
+      const wrong = createMongoStore({ ...options, uri: 'mongodb://h/?nonsense=1', waitMs: 60_000 })
+      expect(await thrown(wrong)).toMatchObject({ code: 'store.unavailable', retry: false })
+      expect(tries).toBe(0)
+    })
+
     it('is told at the start, with neither address nor password', async () => {
       const uri = `mongodb://bot:${secret}@127.0.0.1:1/`
       const error = await thrown(createMongoStore({ uri, database: 'x', indexes: [], timings: quick }))

@@ -124,6 +124,39 @@ describe('what is unknown is answered with words', () => {
   })
 })
 
+describe('an answer of several messages in a direct message', () => {
+  const rates = { post: { burst: 1, perSecond: 1 }, perMinute: 6000 }
+  const message = card({
+    blocks: [{ type: 'code', text: Array.from({ length: 250 }, (_, at) => `line ${at} ${'x'.repeat(50)}`).join('\n') }],
+  })
+  const told = () => w.server.messages('D0ALICE').filter(({ user }) => user !== ALICE)
+  async function asked() {
+    await w.server.dm(ALICE, 'hosts')
+    await until(() => w.reception.envelopes.length === 1)
+    const [envelope] = w.reception.envelopes
+    if (envelope === undefined) throw new Error('no envelope')
+    return () => w.slack.answer(envelope, { ok: true, text: 'Here they are.', message })
+  }
+
+  test('is spaced as Slack wants it', async () => {
+    w = await world({ server: { rates }, timings: { spacing: 1020 } })
+    const answer = await asked()
+    await sent(answer())
+    expect(told()).toHaveLength(2)
+    expect(w.server.calls('chat.postMessage').every(({ status }) => status === 200)).toBe(true)
+  })
+
+  test('goes on where it was limited', async () => {
+    w = await world({ server: { rates }, timings: { patience: 0 } })
+    const answer = await asked()
+    expect(await answer()).toMatchObject({ at: 'later', scope: 'place' })
+    expect(told()).toHaveLength(1)
+    await until(async () => (await answer()).at === 'sent')
+    expect(told()).toHaveLength(2)
+    expect(told()[1]?.text).toContain('(2/2)')
+  })
+})
+
 describe('an answer that does not fit into its messages', () => {
   const LONG = Array.from({ length: 4000 }, (_, at) => `Line ${at} of a long answer`).join('\n')
   const message = card({ title: 'Hosts', blocks: [{ type: 'code', text: LONG }] })

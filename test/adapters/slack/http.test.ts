@@ -133,6 +133,17 @@ describe('a request is refused', () => {
     expect((await ask(raw, headers)).status).toBe(401)
   })
 
+  test.each(['1', 'x', '99999'])(
+    'when it was seen before and is no event, whatever it says about retries (%s)',
+    async (retry) => {
+      await httpWorld()
+      const headers = sign(STATUS)
+      expect((await ask(STATUS, headers)).status).toBe(200)
+      expect((await ask(STATUS, { ...headers, 'x-slack-retry-num': retry })).status).toBe(401)
+      expect(w.reception.asked).toBe(1)
+    },
+  )
+
   test('when its body is none, but within the five minutes it is taken', async () => {
     await httpWorld()
     expect((await ask('{"a":', { ...sign('{"a":'), 'content-type': 'application/json' })).status).toBe(400)

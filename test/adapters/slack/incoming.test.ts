@@ -127,6 +127,67 @@ describe('while the store', () => {
     expect(w.reception.envelopes).toHaveLength(1)
   })
 
+  test.each(['slow', 'slow, then away'])(
+    'is %s, what comes of a command or a press is said once it is known',
+    async (how) => {
+      w = await world({ server: { ackMs: 500 } })
+      const ts = await posted([button()])
+      const gate = Promise.withResolvers<void>()
+      w.reception.before = async () => {
+        await gate.promise
+        if (how !== 'slow') throw away()
+      }
+      const both = [w.server.slash(ALICE, PLACE, '/status'), w.server.click(ALICE, PLACE, ts, 'Approve')]
+      for (const each of both) expect((await each).acked).toBe(false)
+      expect(w.server.ephemerals(ALICE)).toEqual([])
+      gate.resolve()
+      await until(() => w.server.ephemerals(ALICE).length >= 2)
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      expect(w.server.ephemerals(ALICE)).toHaveLength(2)
+      const said = how === 'slow' ? 'it has been taken: there is no need' : 'do it again in a moment'
+      for (const told of w.server.ephemerals(ALICE))
+        expect(told).toMatchObject({ via: 'response_url', text: expect.stringContaining(said) })
+      expect(w.reception.envelopes).toHaveLength(how === 'slow' ? 2 : 0)
+    },
+  )
+
+  test('is slow, a form is told to be taken late, and a corrected one counts for itself', async () => {
+    w = await world()
+    w.reception.forms.set('/release', FORM)
+    const gate = Promise.withResolvers<void>()
+    w.reception.before = () => gate.promise
+    await w.server.slash(ALICE, PLACE, '/release')
+    await until(() => w.server.modals(ALICE).length === 1)
+    const { errors } = await w.server.submit(ALICE, { Service: 'user-service', Version: 'v1' })
+    expect(Object.values(errors ?? {})[0]).toContain('it may be taken')
+    expect(Object.values(errors ?? {})[0]).not.toContain('again')
+    gate.resolve()
+    await until(() => w.server.ephemerals(ALICE).length === 1)
+    expect(w.server.ephemerals(ALICE)[0]).toMatchObject({ text: expect.stringContaining('it has been taken') })
+    // The same one once more is known, another one is not.
+    await w.server.submit(ALICE, { Service: 'user-service', Version: 'v2' })
+    expect(w.server.modals(ALICE)).toEqual([])
+    expect(deeds()).toEqual([
+      { kind: 'typed', text: expect.stringContaining('v1') },
+      { kind: 'typed', text: expect.stringContaining('v2') },
+    ])
+    expect(w.reception.envelopes.every(({ id }) => id.length <= 200)).toBe(true)
+  })
+
+  test('is slow, the same form sent once more is known', async () => {
+    w = await world()
+    w.reception.forms.set('/release', FORM)
+    const gate = Promise.withResolvers<void>()
+    w.reception.before = () => gate.promise
+    await w.server.slash(ALICE, PLACE, '/release')
+    await until(() => w.server.modals(ALICE).length === 1)
+    await w.server.submit(ALICE, { Service: 'user-service', Version: 'v1' })
+    gate.resolve()
+    await w.server.submit(ALICE, { Service: 'user-service', Version: 'v1' })
+    expect(w.server.modals(ALICE)).toEqual([])
+    expect(w.reception.envelopes).toHaveLength(1)
+  })
+
   test('is away for good, no event is acknowledged', async () => {
     w = await world({ server: { ackMs: 300, retryMs: [10] } })
     w.reception.before = async () => {

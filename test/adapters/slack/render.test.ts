@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest'
 import { LIMITS } from '../../../src/adapters/slack/limits.ts'
 import { type Rendered, type RenderOptions, render, renderAnswer } from '../../../src/adapters/slack/render.ts'
 import { carriedBy } from '../../../src/adapters/slack/render-buttons.ts'
-import { unescaped } from '../../../src/adapters/slack/text.ts'
+import { codeParts } from '../../../src/adapters/slack/render-text.ts'
+import { literal, unescaped } from '../../../src/adapters/slack/text.ts'
 import { wordsIn } from '../../../src/adapters/slack/words.ts'
 import type { Block, Button, Message } from '../../../src/ports/chat.ts'
 import { checkBlocks } from '../../servers/slack/blocks.ts'
@@ -158,6 +159,24 @@ describe('text from outside stays text', () => {
       type: 'section',
       text: { type: 'plain_text', text: 'a &lt; b :boom: &amp; c', emoji: false },
     })
+  })
+
+  test('nothing within code ends it, and nothing else is code', () => {
+    const text = fc.array(fc.constantFrom('`', '``', '```', '`````', '\n', 'a', ' ', '*', '<!channel>'), {
+      maxLength: 40,
+    })
+    fc.assert(
+      fc.property(text, (some) => {
+        for (const { block } of codeParts(`a${some.join('')}`)) {
+          const [all = ''] = textsOf(block)
+          expect(all.slice(0, 4)).toBe('```\n')
+          expect(all.slice(-4)).toBe('\n```')
+          expect(all.slice(4, -4)).not.toMatch(/``|`$/)
+        }
+        expect(literal(some.join(''))).not.toContain('`')
+      }),
+    )
+    for (const { block } of codeParts('`'.repeat(7000))) expect(textsOf(block)[0]?.slice(4, -4)).not.toContain('``')
   })
 
   test('a fence within code does not end it', () => {

@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
+import type { Failure } from '../../../src/adapters/slack/calls.ts'
+import { sentOf } from '../../../src/adapters/slack/outcome.ts'
 import type { Message } from '../../../src/ports/chat.ts'
 import type { Sent } from '../../../src/ports/surface.ts'
 import type { SlackMessage } from '../../servers/slack/index.ts'
@@ -324,6 +326,146 @@ describe('pictures', () => {
     w = await world({ started: false })
     await sent(w.slack.send(delivery({ message })))
     expect(JSON.stringify(shown()[0]?.blocks)).toContain('no longer kept')
+  })
+})
+
+describe('a message of several', () => {
+  const long = (lines: number, more: Message['blocks'] = []) =>
+    card({ blocks: [{ type: 'code', text: `${'z'.repeat(80)}\n`.repeat(lines) }, ...more] })
+  const slow = { rates: { post: { burst: 1, perSecond: 1 }, perMinute: 6000 } }
+  const parts = () => shown().map(({ metadata }) => metadata?.event_payload.part)
+  const statuses = () => w.server.calls('chat.postMessage').map(({ status }) => status)
+  const ago = () => new Date(Date.now() - 1000).toISOString()
+
+  test('is spaced as Slack wants it, and so is the next one in that place', async () => {
+    w = await world({ started: false, server: slow, timings: { spacing: 1020 } })
+    expect(await w.slack.send(delivery({ message: long(300) }))).toMatchObject({ at: 'sent', messages: 3 })
+    expect(await w.slack.send(delivery({ key: 'next' }))).not.toHaveProperty('messages')
+    expect(parts()).toEqual([0, 1, 2, 0])
+    expect(statuses()).toEqual([200, 200, 200, 200])
+  }, 15_000)
+
+  test('waits by itself for a short limit of its further messages', async () => {
+    w = await world({ started: false, server: slow })
+    await sent(w.slack.send(delivery({ message: long(300) })))
+    expect(parts()).toEqual([0, 1, 2])
+    expect(statuses()).toContain(429)
+  }, 15_000)
+
+  test('that is limited in between may have arrived, and goes on where it stopped', async () => {
+    w = await world({ started: false, server: slow, timings: { patience: 0 } })
+    const since = new Date().toISOString()
+    const message = long(300)
+    expect(await w.slack.send(delivery({ message }))).toMatchObject({
+      at: 'later',
+      scope: 'place',
+      arrived: 'unknown',
+      messages: 1,
+    })
+    let last: Sent | undefined
+    await until(async () => {
+      last = await w.slack.send(delivery({ message, uncertainSince: since }))
+      return last.at === 'sent'
+    }, 10_000)
+    expect(parts()).toEqual([0, 1, 2])
+    expect(last).toMatchObject({ identity: { ts: tsOf(shown())[0], more: tsOf(shown()).slice(1) } })
+  }, 15_000)
+
+  test('that is limited after it had to be drawn anew may have arrived', async () => {
+    const rates = { post: { burst: 2, perSecond: 0.1 }, perMinute: 6000 }
+    w = await world({ started: false, server: { rates }, timings: { patience: 0 } })
+    w.server.faults.refuseNativeBlocks(true)
+    const table = { type: 'table' as const, columns: ['host', 'state'], rows: [['web-1', 'held']] }
+    const outcome = await w.slack.send(delivery({ message: long(125, [table]) }))
+    expect(statuses().at(-1)).toBe(429)
+    expect(shown()).toMatchObject([{ edited: 1 }])
+    expect(outcome).toMatchObject({ at: 'later', arrived: 'unknown' })
+  })
+
+  test('that grew, and is limited after the new part, may have arrived; where nothing new stands, it has not', async () => {
+    const rates = { post: { burst: 2, perSecond: 0.1 }, perMinute: 6000 }
+    w = await world({ started: false, server: { rates }, timings: { patience: 0 } })
+    const first = await sent(w.slack.send(delivery()))
+    const again = delivery({ revision: 2, identity: first.identity, message: long(300) })
+    expect(await w.slack.send(again)).toMatchObject({ at: 'later', arrived: 'unknown' })
+    expect(parts()).toEqual([0, 1])
+    const known = { channel: PLACE, ts: tsOf(shown())[0] ?? '', more: tsOf(shown()).slice(1) }
+    expect(await w.slack.send({ ...again, identity: known })).toMatchObject({ at: 'later', arrived: 'no' })
+  })
+
+  test('has the file taken away when it became short after a note that was lost', async () => {
+    w = await world({ started: false, timings: { rest: 0 } })
+    const first = await sent(w.slack.send(delivery({ message: long(1500) })))
+    expect(shown().flatMap(({ files }) => files ?? [])).toHaveLength(1)
+    await sent(w.slack.send(delivery({ revision: 2, identity: first.identity, uncertainSince: ago() })))
+    expect(w.server.calls('files.delete')).toHaveLength(1)
+  })
+})
+
+describe('while an earlier try is in doubt', () => {
+  const doubt = () => new Date(Date.now() - 1000).toISOString()
+
+  test('a look that is refused leaves the doubt, and says what to do', async () => {
+    w = await world({ started: false })
+    const since = doubt()
+    w.server.faults.loseAnswer('chat.postMessage', 1)
+    await w.slack.send(delivery())
+    w.server.addChannel(PLACE, { name: 'releases', member: false })
+    expect(await w.slack.send(delivery({ uncertainSince: since }))).toMatchObject({
+      at: 'later',
+      scope: 'place',
+      why: 'Rollcall is not in this channel. Next: invite the bot there: /invite @Rollcall',
+      arrived: 'unknown',
+    })
+    w.server.addChannel(PLACE, { name: 'releases' })
+    await sent(w.slack.send(delivery({ uncertainSince: since })))
+    expect(shown()).toHaveLength(1)
+  })
+
+  test('a message that somebody deleted is posted anew', async () => {
+    w = await world({ started: false })
+    const identity = { channel: PLACE, ts: '1700000000.000100' }
+    await sent(w.slack.send(delivery({ identity, uncertainSince: doubt() })))
+    expect(shown()).toHaveLength(1)
+  })
+
+  test('more than 2,000 messages are looked through in several tries, and none is sent before', async () => {
+    w = await world({ started: false, server: { rates: { post: { burst: 9000, perSecond: 9000 }, perMinute: 6000 } } })
+    const since = doubt()
+    w.server.faults.loseAnswer('chat.postMessage', 1)
+    await w.slack.send(delivery())
+    for (let many = 0; many < 41; many++)
+      await Promise.all(
+        Array.from({ length: 50 }, () =>
+          fetch(`${w.server.apiUrl}chat.postMessage`, {
+            method: 'POST',
+            headers: { authorization: `Bearer ${w.server.botToken}`, 'content-type': 'application/json' },
+            body: JSON.stringify({ channel: PLACE, text: 'chatter' }),
+          }).then((answer) => answer.arrayBuffer()),
+        ),
+      )
+    const before = shown().length
+    expect(before).toBe(2051)
+    expect(await w.slack.send(delivery({ uncertainSince: since }))).toMatchObject({
+      at: 'later',
+      scope: 'place',
+      arrived: 'unknown',
+    })
+    await sent(w.slack.send(delivery({ uncertainSince: since })))
+    expect(shown()).toHaveLength(before)
+    expect(shown()[0]).toMatchObject({ edited: 1 })
+  }, 20_000)
+})
+
+describe('whatever went wrong after something new was posted', () => {
+  test.each<Failure>([
+    { kind: 'rate', ms: 1000 },
+    { kind: 'network', why: 'ECONNRESET' },
+    { kind: 'token', error: 'invalid_auth' },
+    { kind: 'refused', error: 'is_archived', messages: [] },
+  ])('$kind: it may have arrived, and is never given up', (failure) => {
+    expect(sentOf(failure, true)).toMatchObject({ at: 'later', arrived: 'unknown' })
+    expect(sentOf(failure, false)).not.toMatchObject({ arrived: 'unknown' })
   })
 })
 

@@ -48,6 +48,7 @@ export const QUICK: Partial<Timings> = {
   connect: 1000,
   fileReady: 60,
   refusal: 300,
+  spacing: 0,
 }
 
 export function testReception(): TestReception {

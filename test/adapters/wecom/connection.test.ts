@@ -43,6 +43,27 @@ describe('the connection', () => {
     expect(pauses[3]).toBeGreaterThan((pauses[0] ?? 0) * 2)
   })
 
+  test('has been up for longer than the longest pause, and still waits as long as before when it is thrown out again', async () => {
+    // The real proportions: two programs that throw each other out in turn must not come back to the first pause.
+    const part = 1 / 400
+    const { kickMs, kickMostMs, steadyMs } = TIMINGS
+    const longest = kickMostMs * 1.25 * part
+    const { server, up } = await startRig({
+      timings: { kickMs: kickMs * part, kickMostMs: kickMostMs * part, steadyMs: steadyMs * part },
+    })
+    let pause = 0
+    for (let round = 0; round < 9; round++) {
+      if (round >= 7) await sleep(longest * 1.3)
+      const at = performance.now()
+      server.faults.kick()
+      // The first pauses are shorter than a look takes.
+      await until('subscribed again', () => subscriptions(server).length === round + 2)
+      await up()
+      pause = performance.now() - at
+    }
+    expect(pause).toBeGreaterThan(kickMostMs * 0.75 * part)
+  })
+
   test('is tried without limit while WeCom is away: more often than the ten times of the SDK', async () => {
     noUnhandled()
     const { server, wecom, up, logged } = await startRig({ timings: { retryMs: 1 } })
@@ -118,6 +139,40 @@ describe('the connection', () => {
     expect(second.wecom.health().at).toBe('up')
   })
 
+  test('is given up by a process that cannot make it, when another one stands for it', async () => {
+    const { server, wecom, another, logged } = await startRig({
+      start: false,
+      shared: true,
+      secret: 'wrong-secret-value-12345',
+    })
+    const second = await another({ secret: server.secret })
+    wecom.start()
+    await until('refused', () => wecom.health().why?.includes('secret') === true)
+    second.wecom.start()
+    await until('the second has it', () => second.wecom.health().at === 'up')
+    expect(wecom.health().at).toBe('standby')
+    // The first stands for it again, and does not take it away.
+    await sleep(1500)
+    expect(second.wecom.health().at).toBe('up')
+    expect(logged.filter((line) => line.includes('"wecom connected"'))).toHaveLength(1)
+    await second.wecom.stop(100)
+    await until('the first tries again', () => wecom.health().why?.includes('secret') === true)
+  })
+
+  test('is kept by a process that waits because another program took the bot', async () => {
+    const { server, wecom, another } = await startRig({
+      shared: true,
+      timings: { kickMs: 2000, kickMostMs: 2000, giveUpMs: 200, handoverMs: 40 },
+    })
+    const second = await another()
+    second.wecom.start()
+    server.faults.kick()
+    await until('down', () => wecom.health().at === 'down')
+    await sleep(1000)
+    expect(second.wecom.health().at).toBe('standby')
+    expect(subscriptions(server)).toHaveLength(1)
+  })
+
   test('is dropped at once when the lead is lost', async () => {
     const { server, store, wecom } = await startRig({ shared: true })
     store.before = (call, key) => {
@@ -150,6 +205,29 @@ describe('the connection', () => {
     await until('closed', () => server.connections() === 0)
     expect(await server.say('LiSi', GROUP, '/status')).toMatchObject({ delivered: false })
     expect(inbox.taken).toHaveLength(1)
+  })
+
+  test('what comes while it stops, and it is still connected, is taken in: WeCom does not send it again', async () => {
+    const { server, inbox, wecom } = await startRig()
+    const accept = inbox.accept.bind(inbox)
+    let through = (): void => {}
+    const held = new Promise<void>((resolve) => {
+      through = resolve
+    })
+    let calls = 0
+    inbox.accept = async (envelope) => {
+      if (++calls === 1) await held
+      return accept(envelope)
+    }
+    void server.say('LiSi', GROUP, '/status')
+    await until('being taken in', () => calls === 1)
+    const stopped = wecom.stop(4000)
+    void server.say('LiSi', GROUP, '/releases')
+    await until('the second is taken in', () => inbox.taken.length === 1)
+    through()
+    await stopped
+    await until('closed', () => server.connections() === 0)
+    expect(inbox.taken.map(({ deed }) => deed.kind === 'typed' && deed.text).sort()).toEqual(['/releases', '/status'])
   })
 
   test('what is not understood, and what the reception throws, harms nothing', async () => {
@@ -217,7 +295,21 @@ describe('the webhook of the group', () => {
     server.faults.outage(2000)
     server.faults.webhookOutage(2000)
     await until('down', () => wecom.health().at === 'down')
-    expect(await wecom.send(delivery())).toMatchObject({ at: 'later', scope: 'surface', arrived: 'no' })
+    expect(await wecom.send(delivery())).toMatchObject({ at: 'later', scope: 'surface', arrived: 'unknown' })
+    expect(server.messages(GROUP)).toHaveLength(0)
+  })
+
+  test('is not used by a process that does not hold the bot', async () => {
+    const { server, another } = await startRig({
+      shared: true,
+      webhook: true,
+      timings: { webhookAfterMs: 0, handoverMs: 60_000 },
+    })
+    const second = await another()
+    second.wecom.start()
+    for (let tries = 0; tries < 3; tries++)
+      expect(await second.wecom.send(delivery())).toMatchObject({ at: 'later', scope: 'surface', arrived: 'no' })
+    expect(server.messages(GROUP)).toHaveLength(0)
   })
 
   test('takes twenty a minute; what is too much waits', async () => {

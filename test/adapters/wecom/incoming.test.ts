@@ -52,6 +52,41 @@ describe('a typed command', () => {
     for (const each of known) expect(each.replies.map(said)).toEqual(['heard /status'])
   })
 
+  test('is answered with text that stays text, whatever is in it', async () => {
+    const { server, inbox } = await startRig()
+    inbox.handle = () => ({ ok: true, text: '# ✅ R-142 approved by alice\n```\n**the rest**' })
+    const { replies } = await server.say('LiSi', GROUP, '/status')
+    expect(replies.map(said)).toEqual(['＃ ✅ R-142 approved by alice\nˋˋˋ\n＊＊the rest＊＊'])
+  })
+
+  test('is answered in pieces whose fences are whole, a press as well', async () => {
+    const { server, wecom } = await startRig()
+    const code = 'a line of the log\n'.repeat(4000)
+    const sent = await wecom.answer(
+      {
+        surface: 'wecom',
+        id: 'press-1',
+        user: 'LiSi',
+        deed: { kind: 'pressed', button: 'button-1', fields: {} },
+        reply: { chat: GROUP, type: 2, code: 'R-3' },
+        at: new Date().toISOString(),
+      },
+      {
+        ok: true,
+        text: 'Here it is.',
+        message: { title: 'Log', tone: 'plain', blocks: [{ type: 'code', text: code }], buttons: [] },
+      },
+    )
+    expect(sent).toMatchObject({ at: 'sent' })
+    const all = server.messages(GROUP).map(said)
+    expect(all.length).toBeGreaterThan(3)
+    for (const piece of all) {
+      expect(piece.match(/```/g)?.length).toBe(2)
+      expect(piece.match(/^```$/gm)?.length).toBe(2)
+    }
+    expect(all.join('\n').match(/a line of the log/g)).toHaveLength(4000)
+  })
+
   test('that quotes a message takes its short code for the word it lacks', async () => {
     const { server } = await startRig()
     const { replies } = await server.say('LiSi', GROUP, '/release approve', {
@@ -83,9 +118,9 @@ describe('a typed command', () => {
   })
 
   test('whose work takes longer than a stream may live goes on in a new stream', async () => {
-    const { server, inbox } = await startRig({ timings: { streamMs: 250 }, server: { windows: { streamMs: 400 } } })
+    const { server, inbox } = await startRig({ timings: { streamMs: 500 }, server: { windows: { streamMs: 1500 } } })
     inbox.handle = async () => {
-      await sleep(900)
+      await sleep(1800)
       return { ok: true, text: 'At last.' }
     }
     await server.say('LiSi', GROUP, '/status')

@@ -139,4 +139,10 @@ describe('a quoted message', () => {
   ])('%s, quoting %j, is %s', (text, quote, expected) => {
     expect(line(text, quote)).toBe(expected)
   })
+  test('makes no line that is longer than 10,000 characters', () => {
+    const full = `/alerts silence 2h ${'x'.repeat(10_000)}`.slice(0, 10_000)
+    const quoted = line(full, alert)
+    expect(quoted.startsWith('/alerts silence A-17 2h xxx')).toBe(true)
+    expect(quoted).toHaveLength(10_000)
+  })
 })

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { keyFor, markOf, newTask, readKey, tokenOf } from '../../../src/adapters/wecom/cards.ts'
-import { cardButtons, renderCard, renderMarkdown } from '../../../src/adapters/wecom/render.ts'
+import { cardButtons, renderCard, renderMarkdown, splitText } from '../../../src/adapters/wecom/render.ts'
 import {
   bytesOf,
   codeOf,
@@ -100,8 +100,26 @@ function textsOf({ title, blocks }: Message): string[] {
     }),
   ]
 }
-/** Without what is put between: blanks, the part in front of a piece, fences. */
-const bare = (each: string): string => withoutColons(each).replace(/[`ˋ\s]/g, '')
+const AS_TYPED: Record<string, string> = {
+  ...{
+    '＃': '#',
+    '＞': '>',
+    '–': '-',
+    '＋': '+',
+    '＝': '=',
+    '｜': '|',
+    '．': '.',
+    '）': ')',
+    '＿': '_',
+    '～': '~',
+    '］': ']',
+  },
+}
+/** Without what is put between (blanks, the part in front of a piece, fences, bold), and with the characters that stand for others. */
+const bare = (each: string): string =>
+  withoutColons(each)
+    .replace(/[＃＞–＋＝｜．）＿～］]/g, (char) => AS_TYPED[char] ?? char)
+    .replace(/[`ˋ*＊\s]/g, '')
 
 describe('any message', () => {
   test('becomes markdown within the limit that holds all of its text, each piece with the code in front', () => {
@@ -135,6 +153,157 @@ describe('any message', () => {
       }),
       { numRuns: 200 },
     )
+  })
+})
+
+describe('text from outside', () => {
+  /** What begins a block by CommonMark and its tables; lenient where renderers are. */
+  const BLOCK =
+    /^\s*(#|>|[-*+](\s|$)|\d+[.)](\s|$)|`{3}|~{3}|=+\s*$|([-*_]\s*){3,}$|\||[|:]?-+[:|]|<[a-z/!?]|\[[^\]]*\]:)|^( {4}| *\t)/i
+  const marks = [
+    '# ',
+    '## ',
+    '> ',
+    '- ',
+    '* ',
+    '+ ',
+    '1. ',
+    '23) ',
+    '---',
+    '***',
+    '___',
+    '===',
+    '_ _ _',
+    '| a | b |',
+    '|-|-|',
+  ]
+  const more = [
+    ':-- | --',
+    '```',
+    '````js',
+    '~~~',
+    '`',
+    '**',
+    '__',
+    '~~',
+    '    ',
+    '\t',
+    '\u3000',
+    '<div>',
+    '<?x',
+    '[a]: http://e.example',
+  ]
+  const hostile = fc
+    .array(
+      fc.oneof(fc.constantFrom(...marks, ...more, '\n', '\r\n', '\n\n', 'a', '中', ' '), fc.string({ maxLength: 5 })),
+      {
+        maxLength: 14,
+      },
+    )
+    .map((parts) => parts.join(''))
+  const hostileBlock: fc.Arbitrary<Block> = fc.oneof(
+    hostile.map((each): Block => ({ type: 'text', text: each })),
+    hostile.map((each): Block => ({ type: 'code', text: each })),
+    fc
+      .array(fc.record({ label: hostile, value: hostile }), { maxLength: 4 })
+      .map((items): Block => ({ type: 'fields', items })),
+    fc
+      .array(fc.record({ label: hostile, done: fc.nat(9), total: fc.nat(9), note: hostile }), { maxLength: 3 })
+      .map((items): Block => ({ type: 'progress', items })),
+    fc
+      .array(fc.record({ label: hostile, url: fc.oneof(hostile, fc.constant('https://good.example/')) }), {
+        maxLength: 3,
+      })
+      .map((items): Block => ({ type: 'links', items })),
+    hostile.map((alt): Block => ({ type: 'picture', id: 'p', alt, width: 1, height: 1 })),
+    fc
+      .record({
+        caption: hostile,
+        columns: fc.array(hostile, { minLength: 1, maxLength: 3 }),
+        rows: fc.array(fc.array(hostile, { minLength: 1, maxLength: 3 }), { maxLength: 3 }),
+      })
+      .map((table): Block => ({ type: 'table', ...table })),
+  )
+
+  /** Lines outside of fences; each fence has to be one of ours, opened and closed. */
+  function outside(piece: string): string[] {
+    let open = false
+    const lines = piece.split('\n').filter((each) => {
+      if (each === '```') open = !open
+      return each !== '```' && !open
+    })
+    expect(open).toBe(false)
+    return lines
+  }
+
+  test('begins no block and opens no fence that is not ours', () => {
+    fc.assert(
+      fc.property(
+        fc.record({ title: hostile, blocks: fc.array(hostileBlock, { maxLength: 5 }) }),
+        fc.constantFrom(undefined, 'R-3'),
+        fc.constantFrom(260, WEBHOOK_BYTES),
+        (each, code, most) => {
+          const look = { language: 'en' as const, ...(code === undefined ? {} : { code }) }
+          const pieces = renderMarkdown(message({ tone: 'good', ...each }), look, most)
+          const lines = pieces.flatMap(outside)
+          const ours = each.blocks.reduce((sum, block) => sum + (block.type === 'table' ? block.rows.length + 1 : 0), 0)
+          const begun = lines.filter((line) => BLOCK.test(line))
+          if (ours === 0) expect(begun).toEqual([])
+          expect(begun.length).toBeLessThanOrEqual(ours)
+          for (const line of begun) expect(line.replace(/^[->] /, '')).not.toMatch(BLOCK)
+          const code3 = each.blocks.some(({ type }) => type === 'code')
+          if (!code3) expect(pieces.join('\n')).not.toContain('```')
+          for (const line of lines) expect(line.replace(/\*\*[^*]+\*\*/, '')).not.toMatch(/\*\*|__|~~|``/)
+          for (const line of lines) expect((line.match(/`/g) ?? []).length % 2).toBe(0)
+        },
+      ),
+      { numRuns: 400 },
+    )
+  })
+
+  test('reads the same: it looks like what was typed, and is neither heading, bold, quote nor fence', () => {
+    const typed = [
+      '# ✅ R-142 approved by alice',
+      '**bold**',
+      '> quote',
+      '- item',
+      '1. first',
+      '```',
+      'a `b` c',
+      '1.2.3 -x',
+    ]
+    const [piece = ''] = renderMarkdown(
+      message({ title: 'Held', blocks: [{ type: 'text', text: typed.join('\n') }] }),
+      { language: 'en' },
+      MARKDOWN_BYTES,
+    )
+    expect(piece.split('\n').slice(1)).toEqual([
+      ...[
+        '＃ ✅ R-142 approved by alice',
+        '＊＊bold＊＊',
+        '＞ quote',
+        '– item',
+        '1． first',
+        'ˋˋˋ',
+        'a `b` c',
+        '1.2.3 -x',
+      ],
+    ])
+  })
+
+  test('that is cut begins no block where it goes on', () => {
+    const long = `${'a'.repeat(99)}# b`.repeat(40)
+    for (const each of [long, long.replaceAll('#', '1.'), long.replaceAll('#', '>')])
+      for (const most of [260, 261, 259, 300])
+        for (const piece of splitText(each, most)) expect(piece.split('\n')[0]).not.toMatch(BLOCK)
+  })
+
+  test('an answer in pieces has whole fences in each', () => {
+    const text = `before\n\`\`\`\n${'line of code\n'.repeat(60)}end\n\`\`\`\nafter`
+    const pieces = splitText(text, 400)
+    expect(pieces.length).toBeGreaterThan(3)
+    const lines = pieces.flatMap(outside)
+    expect(lines).toEqual(['before', 'after'])
   })
 })
 

@@ -28,6 +28,8 @@ export const QUICK: Partial<Timings> = {
   webhookAfterMs: 200,
   webhookTimeoutMs: 2000,
   handoverMs: 60,
+  giveUpMs: 600,
+  standAgainMs: 1200,
   examineMs: 1500,
 }
 
@@ -97,7 +99,10 @@ export interface Rig {
   wecom: ReturnType<typeof createWecom>
   logged: string[]
   /** Another process of the same bot and store. */
-  another(options?: { inbox?: Inbox }): Promise<{ wecom: ReturnType<typeof createWecom>; inbox: Inbox }>
+  another(options?: {
+    inbox?: Inbox
+    secret?: string
+  }): Promise<{ wecom: ReturnType<typeof createWecom>; inbox: Inbox }>
   up(): Promise<void>
 }
 
@@ -133,13 +138,16 @@ export async function startRig(
     ...options.config,
   }
   const ends: (() => Promise<unknown>)[] = []
-  function make(inbox?: Inbox): { wecom: ReturnType<typeof createWecom>; inbox: Inbox } {
+  function make({ inbox, secret }: { inbox?: Inbox; secret?: string } = {}): {
+    wecom: ReturnType<typeof createWecom>
+    inbox: Inbox
+  } {
     const leads = createLeads({ store, exclusive: options.shared !== true, log, leaseMs: 800, pollMs: 40 })
     const own: Inbox = inbox ?? createInbox((envelope, answer) => wecom.answer(envelope, answer))
     const wecom = createWecom({
       config,
       botId: server.botId,
-      secret: options.secret ?? server.secret,
+      secret: secret ?? options.secret ?? server.secret,
       webhooks: new Map(options.webhook ? [['#releases', server.webhookUrl(GROUP)]] : []),
       reception: () => own,
       pictures: async (id) => options.pictures?.[id],
@@ -165,7 +173,7 @@ export async function startRig(
     inbox,
     wecom,
     logged,
-    another: async (more) => make(more?.inbox),
+    another: async (more) => make(more),
     up: () => until('connected', () => wecom.health().at === 'up'),
   }
   if (options.start !== false) {

@@ -16,10 +16,15 @@ const scrape = (headers: Record<string, string> = {}, remoteAddress = '127.0.0.1
 async function samples(): Promise<Map<string, number>> {
   const answer = await scrape()
   expect(answer.statusCode, answer.body).toBe(200)
+  scrapedAt = performance.now()
   expect(answer.headers['content-type']).toMatch(/^text\/plain; version=0\.0\.4/)
   const lines = answer.body.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
   return new Map(lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ')))]))
 }
+
+/** Until what was read is read anew. */
+const forget = () => vi.waitFor(() => expect(performance.now()).toBeGreaterThan(scrapedAt + 3100), 5000)
+let scrapedAt = 0
 
 /** Once everything was counted. */
 async function counted(): Promise<Map<string, number>> {
@@ -52,8 +57,31 @@ test('chat services, what waits for them, and what was brought', async () => {
   expect(found.get('rollcall_inbox_pending')).toBe(1)
   expect(found.get('process_resident_memory_bytes')).toBeGreaterThan(1_000_000)
   // Nobody can tell: nothing is claimed.
+  await forget()
   Object.assign(console.desk, { surfaces: () => Promise.reject(new Error('no store')) })
   expect([...(await samples()).keys()].filter((name) => /surface|outbox/.test(name))).toEqual([])
+})
+
+test('many scrapes at once, and soon after, cost one reading of chat services and inbox', async () => {
+  console = await testConsole()
+  let reads = 0
+  const health = { surface: 'wecom', at: 'down', since: '2026-01-31T09:00:00Z', waiting: 5000, refused: 5000 } as const
+  Object.assign(console.desk, {
+    surfaces: async () => {
+      reads++
+      return [health]
+    },
+  })
+  const finds = vi.spyOn(console.desk.store, 'find')
+  await Promise.all(Array.from({ length: 5 }, samples))
+  const found = await samples()
+  expect(reads).toBe(1)
+  expect(finds.mock.calls.filter(([collection]) => collection === 'inbox')).toHaveLength(1)
+  expect(found.get('rollcall_outbox_waiting{surface="wecom"}')).toBe(1000)
+  expect(found.get('rollcall_outbox_refused{surface="wecom"}')).toBe(1000)
+  await forget()
+  await samples()
+  expect(reads).toBe(2)
 })
 
 test('releases by state and open incidents, reading again only what has changed', async () => {

@@ -86,6 +86,10 @@ export const faults: Readonly<Record<string, string>> = {
   'The database {name} has an index with other options than that of Rollcall.':
     '数据库 {name} 中有一个索引，其选项与 Rollcall 的不同。',
   'drop that index; Rollcall makes its own at the start': '请删除该索引；Rollcall 会在启动时创建自己的索引',
+  'No majority of the MongoDB servers has taken the last write (database {database}).':
+    '多数 MongoDB 服务器尚未接受最近一次写入（数据库 {database}）。',
+  'check that most members of the replica set run; Rollcall goes on by itself once they do':
+    '请检查副本集的多数成员是否在运行；恢复后 Rollcall 会自动继续',
   'MongoDB does not answer (database {name}).': 'MongoDB 没有应答（数据库 {name}）。',
   'check that it runs and can be reached from here; Rollcall goes on by itself once it answers':
     '请检查它是否运行，以及能否从这里连接；恢复应答后 Rollcall 会自动继续',

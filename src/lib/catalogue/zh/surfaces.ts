@@ -18,6 +18,9 @@ export const surfaces: Readonly<Record<string, string>> = {
   'All is well': '一切正常',
   'Needs attention': '需要关注',
   'Something is wrong': '出现问题',
+  'That could not be read.': '无法读取该内容。',
+  'shorten it and send it again': '请缩短后重新发送',
+  'No bot holds the connection.': '没有机器人持有此连接。',
   'Rollcall is here': 'Rollcall 已就位',
   'This is a test: release cards and alerts will stand in this channel.':
     '这是一条测试消息：发布卡片和告警会出现在此频道。',
@@ -50,6 +53,10 @@ export const surfaces: Readonly<Record<string, string>> = {
   'The answer could not be prepared.': '答复未能生成。',
   'Rollcall could not store this just now, so it may not have been taken. Next: do it again in a moment':
     'Rollcall 刚才未能保存此操作，可能没有生效。下一步：请稍后再试一次',
+  'That took long, but it has been taken: there is no need to do it again.': '处理耗时较长，但已被接收：无需再次操作。',
+  'Rollcall is still storing this, and it may be taken. Next: wait a moment, you are told what came of it':
+    'Rollcall 仍在保存此操作，它可能会生效。下一步：请稍候，结果会告知你',
+  'It is still being looked for among many messages.': '仍在大量消息中查找它。',
   'This button is none that Rollcall still knows. Next: /status shows what may be done now':
     'Rollcall 已不认识此按钮。下一步：/status 会显示现在可以做什么',
   'Rollcall does not know this form any more. Next: /help shows what may be typed':
