@@ -1,18 +1,21 @@
-import { createSlack, type Slack } from './adapters/slack/index.ts'
-import { createWecom } from './adapters/wecom/index.ts'
+import type { Slack } from './adapters/slack/index.ts'
+import type { createWecom } from './adapters/wecom/index.ts'
 import type { Config } from './config/load.ts'
 import type { Log } from './lib/log.ts'
 import type { Leads } from './ports/lead.ts'
 import type { Store } from './ports/store.ts'
 import type { Reception, SurfaceName } from './ports/surface.ts'
 
-/** The chat services that are configured, built but not connected. Secrets are read from the environment, where they were checked. */
+/**
+ * The chat services that are configured, built but not connected. Secrets are read from the environment, where they were checked.
+ * The vendors' packages are large: they are read only by who uses them.
+ */
 export interface ChatServices {
   slack: Slack | undefined
   wecom: ReturnType<typeof createWecom> | undefined
 }
 
-export function createChatServices(
+export async function createChatServices(
   { slack, wecom, people, language }: Pick<Config, 'slack' | 'wecom' | 'people' | 'language'>,
   parts: {
     store: Store
@@ -23,7 +26,7 @@ export function createChatServices(
     clock: () => Date
     env?: Readonly<Record<string, string | undefined>>
   },
-): ChatServices {
+): Promise<ChatServices> {
   const { store, leads, reception, log, clock, env = process.env } = parts
   const secret = (variable: string): string => env[variable] ?? ''
   const shared = { store, reception, log, clock, pictures: picturesIn(store) }
@@ -32,7 +35,7 @@ export function createChatServices(
   return {
     slack:
       slack &&
-      createSlack({
+      (await import('./adapters/slack/index.ts')).createSlack({
         ...shared,
         config: slack,
         botToken: secret(slack.botTokenEnv),
@@ -44,7 +47,7 @@ export function createChatServices(
       }),
     wecom:
       wecom &&
-      createWecom({
+      (await import('./adapters/wecom/index.ts')).createWecom({
         ...shared,
         config: wecom,
         botId: secret(wecom.botIdEnv),

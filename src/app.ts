@@ -9,7 +9,6 @@ import { agreeOnAuditKey, auditKey } from './access/audit-key.ts'
 import type { Person } from './access/config.ts'
 import { findPerson, needPerson } from './access/policy.ts'
 import { createAlertmanagerSilences } from './adapters/alertmanager/index.ts'
-import { createAnthropicModel } from './adapters/anthropic/index.ts'
 import { createChannel } from './adapters/channel/index.ts'
 import { createOutbox, outboxIndexes } from './adapters/channel/outbox.ts'
 import { createCharts } from './adapters/charts/index.ts'
@@ -17,8 +16,6 @@ import { createHttpArtifacts } from './adapters/http-artifacts/index.ts'
 import { createLeads } from './adapters/leads/index.ts'
 import { createLedger, ledgerIndexes } from './adapters/ledger/index.ts'
 import { createMcpTools, resolveServers, secretVariables } from './adapters/mcp-client/index.ts'
-import { createMongoStore } from './adapters/mongo/index.ts'
-import { createOpenAiModel } from './adapters/openai/index.ts'
 import { createPrometheus } from './adapters/prometheus/index.ts'
 import { createPrometheusMcp } from './adapters/prometheus/mcp.ts'
 import { createSqliteStore, lockFolder } from './adapters/sqlite/index.ts'
@@ -156,7 +153,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     failed: (error) => log.warn({ err: error }, 'message not printed'),
     color: options.color,
   })
-  const chats = createChatServices(config, { store: watched, leads, reception: () => reception, log, clock })
+  const chats = await createChatServices(config, { store: watched, leads, reception: () => reception, log, clock })
   const services = [chats.slack, chats.wecom].filter((each) => each !== undefined)
   const outbox = createOutbox({
     store: watched,
@@ -225,7 +222,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   })
   const desk = createIncidentDesk(releaseDesk, {
     config: config.alerts,
-    model: ai && modelOf(ai, log),
+    model: ai && (await modelOf(ai, log)),
     tools: servers.length === 0 ? undefined : tools,
     pictures: createCharts({ language: config.language }),
     silences: createAlertmanagerSilences({
@@ -378,9 +375,11 @@ async function withinMs(work: Promise<unknown> | undefined, ms: number, what: st
 /** The channel that release cards go to when the request names none. */
 const RELEASES = '#releases'
 
-/** The model of the wire format that was resolved. */
-export function modelOf(ai: NonNullable<ReturnType<typeof resolveAi>>, log: Log): Model {
-  return ai.wire === 'anthropic' ? createAnthropicModel({ ...ai, log }) : createOpenAiModel({ ...ai, log })
+/** The model of the wire format that was resolved; its provider's package is read only now. */
+export async function modelOf(ai: NonNullable<ReturnType<typeof resolveAi>>, log: Log): Promise<Model> {
+  if (ai.wire === 'anthropic')
+    return (await import('./adapters/anthropic/index.ts')).createAnthropicModel({ ...ai, log })
+  return (await import('./adapters/openai/index.ts')).createOpenAiModel({ ...ai, log })
 }
 
 /** What each source of alerts proves itself with, where it does. */
@@ -408,7 +407,7 @@ function secretOf(variable: string | undefined): string | undefined {
  * The store that is configured. Several processes may have a folder open; only the one that holds its lock runs flows. MongoDB is
  * shared by as many as there are.
  */
-export function openStore(
+export async function openStore(
   { store }: Pick<Config, 'store'>,
   patience: { waitMs?: number; waiting?: (why: Fault) => void } = {},
 ): Promise<Store> {
@@ -423,5 +422,7 @@ export function openStore(
     ...threadIndexes,
   ]
   if (store.kind === 'sqlite') return createSqliteStore({ folder: store.folder, indexes })
+  // Its driver is large: it is read only by who uses it.
+  const { createMongoStore } = await import('./adapters/mongo/index.ts')
   return createMongoStore({ uri: secretOf(store.uriEnv) ?? '', database: store.database, indexes, ...patience })
 }

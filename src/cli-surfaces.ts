@@ -1,7 +1,5 @@
 import { createLeads } from './adapters/leads/index.ts'
-import { createSlack } from './adapters/slack/index.ts'
 import { type FolderLock, lockFolder } from './adapters/sqlite/index.ts'
-import { createWecom } from './adapters/wecom/index.ts'
 import { openStore } from './app.ts'
 import type { Config } from './config/load.ts'
 import { deaf, type SurfacePatient } from './entry/doctor-surfaces.ts'
@@ -90,7 +88,8 @@ interface Surface extends Pick<ChatSurface, 'examine' | 'stop'> {
   sendTestCard(channel: string): Promise<Sent>
 }
 
-function slackOf(config: Config, store: Store, log: Log): Surface {
+async function slackOf(config: Config, store: Store, log: Log): Promise<Surface> {
+  const { createSlack } = await import('./adapters/slack/index.ts')
   const { slack, language } = config
   if (slack === undefined) throw new Error('slack is not configured')
   const { botTokenEnv, appTokenEnv, signingSecretEnv, channels } = slack
@@ -120,7 +119,12 @@ function slackOf(config: Config, store: Store, log: Log): Surface {
 }
 
 /** `hopeless`: the lead is somebody else's, and waiting for it is of no use. */
-function wecomOf(config: Config, store: Store, parts: { leads: Leads; log: Log; hopeless: boolean }): Surface {
+async function wecomOf(
+  config: Config,
+  store: Store,
+  parts: { leads: Leads; log: Log; hopeless: boolean },
+): Promise<Surface> {
+  const { createWecom } = await import('./adapters/wecom/index.ts')
   const { leads, log, hopeless } = parts
   const { wecom } = config
   if (wecom === undefined) throw new Error('wecom is not configured')

@@ -37,7 +37,7 @@ type Write = (text: string) => void
  */
 export async function doctor(path: string, write: Write, color: boolean, testCard?: string): Promise<number> {
   const read = tryConfig(path)
-  const patient = read.config === undefined ? undefined : patientOf(read.config)
+  const patient = read.config === undefined ? undefined : await patientOf(read.config)
   const checks = await runDoctor({
     source: path,
     problems: read.problems,
@@ -64,7 +64,7 @@ function tryConfig(path: string): { config?: Config; problems: Problem[] } {
  * What alerts and diagnoses need. Tools are compared with what is pinned, and nothing is pinned by looking: that is done when a
  * diagnosis first uses a tool.
  */
-function incidentPatient(config: Config): { patient: IncidentPatient; close: () => Promise<void> } {
+async function incidentPatient(config: Config): Promise<{ patient: IncidentPatient; close: () => Promise<void> }> {
   const { prometheus } = config
   const ai = resolveAi(config.ai, process.env)
   const redactor = createRedactor(config.secrets)
@@ -93,7 +93,7 @@ function incidentPatient(config: Config): { patient: IncidentPatient; close: () 
         proves: tokenEnv !== undefined,
         token: apiTokenEnv === undefined ? undefined : process.env[apiTokenEnv],
       })),
-      ...(ai === undefined ? {} : { model: { model: modelOf(ai, log), host: new URL(ai.baseUrl).host } }),
+      ...(ai === undefined ? {} : { model: { model: await modelOf(ai, log), host: new URL(ai.baseUrl).host } }),
       tools,
     },
     close: async () => {
@@ -104,8 +104,8 @@ function incidentPatient(config: Config): { patient: IncidentPatient; close: () 
   }
 }
 
-function patientOf(config: Config): { patient: Patient; close: () => Promise<void> } {
-  const looks = incidentPatient(config)
+async function patientOf(config: Config): Promise<{ patient: Patient; close: () => Promise<void> }> {
+  const looks = await incidentPatient(config)
   const { folder } = config.store
   const lock = shareLock(folder)
   const log = createLog({ redact: createRedactor(config.secrets), level: 'silent' })

@@ -3,7 +3,6 @@ import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { clientFolder, createApp, readConfig } from './app.ts'
 import { doctor, enrollHosts, mcpServer, mcpTools, tokens, verifyAudit } from './cli.ts'
-import { storeCommand } from './cli-store.ts'
 import { demo } from './demo/index.ts'
 import { asFault } from './lib/fault.ts'
 
@@ -63,7 +62,8 @@ async function main(argv: string[]): Promise<number> {
         write,
       )
     case 'store':
-      return storeCommand(
+      // The driver of MongoDB is large: only who copies waits for it.
+      return (await import('./cli-store.ts')).storeCommand(
         rest,
         {
           config: values.config,
